@@ -1,0 +1,122 @@
+"""Everything about the graph that the paper leaves open, in one frozen dataclass."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Guidance = Literal["habdg", "concat", "none"]
+Activation = Literal["relu", "silu"]
+
+
+@dataclass(frozen=True)
+class BridgeNetConfig:
+    """Shape of one BridgeNet; stored in every checkpoint's metadata.
+
+    The defaults are the paper's wiring at 64 channels (the paper names no width).
+
+    Parameters
+    ----------
+    dsr_widths
+        DSRNet channels at strides 1, 2, 4, 8.
+    mde_widths
+        MDENet channels at strides 1 (stem), 2, 4, 8, 16.
+    pyramid_width
+        Channels of MDENet's feature pyramid and of the CLIFF modules.
+    entry_blocks
+        Residual blocks at stride 1 (Figure 2 draws two).
+    stage_blocks
+        Residual blocks of the three transformation modules (Section 3.1: four each).
+    trunk_blocks
+        Stacked residual blocks at stride 8 (Figure 2: N = 32).
+    mde_blocks
+        Residual blocks of each MDENet stage.
+    attention_reduction
+        Squeeze factor of the channel attention.
+    activation
+        "relu" or "silu", in residual blocks and decoder.
+    input_skip
+        D_SR = D_up + head(...) instead of head(...) alone.
+    decoder_skips
+        1x1 convs from the HABdg outputs at strides 4 and 2 into the decoder; not in the paper.
+    mde
+        False builds DSRNet alone (Table 3, first row).
+    guidance
+        "habdg" (the paper), "concat" (Table 4: plain concatenation) or "none" (Table 3).
+    content_guidance
+        CGBdg on decoder levels 1 and 2 (Table 3).
+    mde_loss_reaches_dsr
+        Let L_MDE's gradient pass through CGBdg into DSRNet.
+    dsr_loss_reaches_mde
+        Let L_DSR's gradient pass through HABdg into MDENet stages 1-3.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive or a bridge is asked for without MDENet.
+    """
+
+    dsr_widths: tuple[int, int, int, int] = (64, 64, 64, 64)
+    mde_widths: tuple[int, int, int, int, int] = (64, 64, 64, 64, 64)
+    pyramid_width: int = 64
+    entry_blocks: int = 2
+    stage_blocks: tuple[int, int, int] = (4, 4, 4)
+    trunk_blocks: int = 32
+    mde_blocks: int = 2
+    attention_reduction: int = 16
+    activation: Activation = "relu"
+    input_skip: bool = True
+    decoder_skips: bool = False
+    mde: bool = True
+    guidance: Guidance = "habdg"
+    content_guidance: bool = True
+    mde_loss_reaches_dsr: bool = True
+    dsr_loss_reaches_mde: bool = True
+
+    def __post_init__(self) -> None:
+        # JSON and TOML give lists
+        for name, length in (("dsr_widths", 4), ("mde_widths", 5), ("stage_blocks", 3)):
+            value = tuple(getattr(self, name))
+            if len(value) != length or any(type(v) is not int or v < 1 for v in value):
+                raise ValueError(f"{name} needs {length} positive integers, got {value}")
+            object.__setattr__(self, name, value)
+        for name in ("pyramid_width", "entry_blocks", "trunk_blocks", "mde_blocks", "attention_reduction"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)!r}")
+        if self.activation not in ("relu", "silu"):
+            raise ValueError(f"activation must be 'relu' or 'silu', got {self.activation!r}")
+        if self.guidance not in ("habdg", "concat", "none"):
+            raise ValueError(f"guidance must be 'habdg', 'concat' or 'none', got {self.guidance!r}")
+        if not self.mde and (self.guidance != "none" or self.content_guidance):
+            raise ValueError("without MDENet (mde=False), guidance must be 'none' and content_guidance False")
+
+    def to_json(self) -> str:
+        """One-line JSON of all fields, for checkpoint metadata."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> BridgeNetConfig:
+        """Inverse of `to_json`.
+
+        Raises
+        ------
+        ValueError
+            If the text is no JSON object or has unknown or ill-typed fields.
+        """
+        fields = json.loads(text)
+        if not isinstance(fields, dict):
+            raise ValueError(f"a config must be a JSON object, got {type(fields).__name__}")
+        return cls.from_dict(fields)
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> BridgeNetConfig:
+        """Build from a mapping; ValueError names the fields that do not exist."""
+        unknown = set(fields) - {field.name for field in dataclasses.fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown config fields: {sorted(unknown)}")
+        try:
+            return cls(**fields)
+        except TypeError as error:
+            raise ValueError(f"ill-typed config: {error}") from error

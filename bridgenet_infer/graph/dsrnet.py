@@ -1,0 +1,107 @@
+"""DSRNet: interpolated LR depth + guidance -> super-resolved depth D_SR (Section 3.1, Figure 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .blocks import conv3x3, make_activation, residual_blocks
+from .config import Activation, BridgeNetConfig
+
+
+class TransformationModule(nn.Module):
+    """Max-pool 2, then residual blocks; a 1x1 conv in between where the width changes."""
+
+    def __init__(self, in_channels: int, channels: int, blocks: int, activation: Activation) -> None:
+        super().__init__()
+        widen = nn.Conv2d(in_channels, channels, 1) if in_channels != channels else nn.Identity()
+        self.widen = widen
+        self.blocks = residual_blocks(blocks, channels, activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        transformed: Tensor = self.blocks(self.widen(F.max_pool2d(x, 2)))
+        return transformed
+
+
+class DownsampleBlock(nn.Module):
+    """Three convs, each followed by a max-pool: the long skip from stride 1 to stride 8."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(conv3x3(a, b) for a, b in zip(widths, widths[1:], strict=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for conv in self.convs:
+            x = F.max_pool2d(conv(x), 2)
+        return x
+
+
+class DSRNet(nn.Module):
+    """Depth super-resolution subnetwork; its parts are called by `BridgeNet` in the figure's order."""
+
+    def __init__(self, config: BridgeNetConfig) -> None:
+        super().__init__()
+        c1, c2, c4, c8 = widths = config.dsr_widths
+        activation = config.activation
+        self.input_skip = config.input_skip
+        self.entry_conv = conv3x3(1, c1)
+        self.entry_blocks = residual_blocks(config.entry_blocks, c1, activation)
+        self.stages = nn.ModuleList(
+            TransformationModule(a, b, blocks, activation)
+            for a, b, blocks in zip(widths, widths[1:], config.stage_blocks, strict=False)
+        )
+        self.trunk = residual_blocks(config.trunk_blocks, c8, activation)
+        # 4x4 stride 2 stays centred on the max-pool grid
+        self.multi_scale = nn.ModuleList(
+            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in zip(widths, widths[1:], strict=False)
+        )
+        self.fusion_blocks = residual_blocks(2, c8, activation)
+        self.downsample = DownsampleBlock(widths)
+        self.decoder = nn.ModuleList((conv3x3(c8, 4 * c4), conv3x3(c4, 4 * c2), conv3x3(c2, 4 * c1)))
+        self.activation = make_activation(activation)
+        self.skips = nn.ModuleList(
+            (nn.Conv2d(c4, c4, 1), nn.Conv2d(c2, c2, 1)) if config.decoder_skips else ()
+        )
+        self.head = nn.Conv2d(c1, 1, 1)
+        # zero would delay learning, the default would start far from the input skip
+        nn.init.normal_(self.head.weight, std=1e-3 if config.input_skip else 0.1)
+        if self.head.bias is not None:
+            nn.init.zeros_(self.head.bias)
+
+    def enter(self, d_up: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 1, H, W) -> first conv's features and those after the residual blocks, both at stride 1."""
+        shallow: Tensor = self.entry_conv(d_up)
+        return shallow, self.entry_blocks(shallow)
+
+    def merge(self, deep: Tensor, shallow: Tensor, entry: Tensor, unguided: Sequence[Tensor]) -> Tensor:
+        """Trunk, multi-scale path and long skip at stride 8.
+
+        `deep` is the last HABdg output, `unguided` the stage features *before* HABdg (Figure 2).
+        """
+        path = entry
+        for conv, feature in zip(self.multi_scale, unguided, strict=True):
+            path = conv(path) + feature
+        merged: Tensor = self.fusion_blocks(self.trunk(deep) + path)
+        return merged + self.downsample(shallow)
+
+    def decode(self, merged: Tensor, guided: Sequence[Tensor]) -> list[Tensor]:
+        """Features at strides 4, 2, 1; the last has no activation (conv, shuffle and head are linear)."""
+        levels, x = [], merged
+        for i, conv in enumerate(self.decoder):
+            x = F.pixel_shuffle(conv(x), 2)
+            if i < len(self.skips):
+                x = x + self.skips[i](guided[1 - i])
+            if i < 2:
+                x = self.activation(x)
+            levels.append(x)
+        return levels
+
+    def reconstruct(self, features: Tensor, d_up: Tensor) -> Tensor:
+        """Head and input skip, always in float32: (B, C, H, W), (B, 1, H, W) -> D_SR (B, 1, H, W)."""
+        with torch.autocast(features.device.type, enabled=False):
+            bias = None if self.head.bias is None else self.head.bias.float()
+            d_sr = F.conv2d(features.float(), self.head.weight.float(), bias)
+            return d_up.float() + d_sr if self.input_skip else d_sr

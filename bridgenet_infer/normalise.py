@@ -1,0 +1,76 @@
+"""One normalisation for training, serving and scoring: robust, from the valid LR samples of a whole image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Array = npt.NDArray[Any]
+Space = Literal["linear", "inverse"]
+PERCENTILES = (1, 99)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Maps depth to the network's range and back: x = (f(depth) - low) / span.
+
+    f is the identity in "linear" space and 1 / depth in "inverse" space. A constant map has span 0: it
+    normalises to 0 and comes back exactly. Values outside the percentiles are not clamped.
+    """
+
+    low: float
+    span: float
+    floor: float
+    space: Space
+
+    def apply(self, depth: Array) -> npt.NDArray[np.float32]:
+        """Hole-free depth (h, w), any unit -> float32, about 0 to 1."""
+        values = depth.astype(np.float64)
+        if self.space == "inverse":
+            values = 1 / values
+        scaled: npt.NDArray[np.float32] = ((values - self.low) / (self.span or 1.0)).astype(np.float32)
+        return scaled
+
+    def undo(self, x: Tensor) -> Tensor:
+        """Normalised (..., H, W) -> depth in the caller's unit, float64."""
+        depth = self.low + self.span * x.double()
+        return 1 / depth.clamp(min=self.floor) if self.space == "inverse" else depth
+
+
+def measure_normalisation(depth: Array, valid: npt.NDArray[np.bool_], space: Space) -> Normalisation:
+    """Low and span of one image from its valid samples.
+
+    Parameters
+    ----------
+    depth, valid
+        (h, w) positive depth in any unit and its validity.
+    space
+        "linear", or "inverse" for ranges so wide that a linear one drowns the near field.
+
+    Raises
+    ------
+    ValueError
+        If no sample is valid or `space` is unknown.
+    """
+    if space not in ("linear", "inverse"):
+        raise ValueError(f"space must be 'linear' or 'inverse', got {space!r}")
+    values = depth[valid].astype(np.float64)
+    if values.size == 0:
+        raise ValueError(f"none of the {valid.size} depth samples is valid")
+    if space == "inverse":
+        values = 1 / values
+    low, high = (float(v) for v in np.percentile(values, PERCENTILES))
+    if high <= low:  # almost everything at one depth
+        low, high = float(values.min()), float(values.max())
+    # inverse: nothing farther than twice the farthest sample
+    return Normalisation(low, high - low, float(values.min()) / 2, space)
+
+
+def to_tensor(maps: list[npt.NDArray[np.float32]], device: torch.device) -> Tensor:
+    """Normalised (h, w) maps -> (B, 1, h, w) on the device."""
+    return torch.from_numpy(np.stack(maps))[:, None].to(device)

@@ -1,0 +1,211 @@
+"""Inputs of any accepted kind -> canonical arrays; everything that is wrong with them is said here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+Array = npt.NDArray[Any]
+ArrayLike = npt.NDArray[Any] | Image.Image | Tensor
+Size = tuple[int, int]
+
+MIN_SCALE, MAX_SCALE = 2, 16
+DEPTH_DTYPES = ("uint8", "uint16", "int32", "float16", "float32", "float64")
+PIL_DEPTH_MODES = {"L": np.uint8, "I;16": np.uint16, "I;16L": np.uint16, "I;16B": np.uint16, "I": np.int32,
+                   "F": np.float32}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LowResolutionDepth:
+    """The LR depth as received, without its container.
+
+    Attributes
+    ----------
+    raw
+        (B, h, w) in the caller's dtype and unit.
+    valid
+        (B, h, w) bool: measured, that is not 0, not NaN or infinite, not the caller's invalid value.
+    container
+        What the caller handed in, and gets back.
+    batched
+        Whether the caller's array had a batch axis.
+    device
+        Where a tensor result belongs.
+    """
+
+    raw: Array
+    valid: npt.NDArray[np.bool_]
+    container: Literal["numpy", "pil", "torch"]
+    batched: bool
+    device: torch.device
+
+
+def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolutionDepth:
+    """Take the LR depth out of its container and find the holes.
+
+    Parameters
+    ----------
+    lr_depth
+        (h, w) or (B, h, w) NumPy array or torch tensor of uint8, uint16, int32 or float16/32/64, or a PIL
+        image of mode L, I;16, I or F.
+    invalid
+        A further value that marks holes, beside 0 and, in floats, NaN and +-inf.
+
+    Raises
+    ------
+    TypeError
+        For other containers, dtypes and image modes.
+    ValueError
+        For other shapes, empty arrays and negative depth.
+    """
+    device, container = torch.device("cpu"), "numpy"
+    if isinstance(lr_depth, Image.Image):
+        raw, container = _depth_from_pil(lr_depth), "pil"
+    elif isinstance(lr_depth, Tensor):
+        raw, container, device = lr_depth.detach().cpu().numpy(), "torch", lr_depth.device
+    elif isinstance(lr_depth, np.ndarray):
+        raw = lr_depth
+    else:
+        raise TypeError(
+            f"lr_depth must be a NumPy array, PIL image or torch tensor, got {type(lr_depth).__name__}"
+        )
+    if raw.dtype.name not in DEPTH_DTYPES:
+        raise TypeError(
+            f"lr_depth must be one of {', '.join(DEPTH_DTYPES)}, got {raw.dtype} of shape {raw.shape}"
+        )
+    if raw.ndim not in (2, 3) or raw.size == 0:
+        raise ValueError(f"lr_depth must be a non-empty (h, w) or (B, h, w), got shape {raw.shape}")
+    batch = raw if raw.ndim == 3 else raw[None]
+    valid = _find_valid(batch, invalid)
+    if (batch[valid] < 0).any():
+        raise ValueError(
+            f"lr_depth of shape {raw.shape} has {int((batch[valid] < 0).sum())} negative values (least: "
+            f"{batch[valid].min()}); depth must be positive, holes 0 or NaN, or named by invalid="
+        )
+    return LowResolutionDepth(batch, valid, container, raw.ndim == 3, device)  # type: ignore[arg-type]
+
+
+def _find_valid(raw: Array, invalid: float | None) -> npt.NDArray[np.bool_]:
+    valid: npt.NDArray[np.bool_] = raw != 0
+    if raw.dtype.kind == "f":
+        valid &= np.isfinite(raw)
+    if invalid is not None:
+        valid &= raw != invalid
+    return valid
+
+
+def _depth_from_pil(image: Image.Image) -> Array:
+    if image.mode not in PIL_DEPTH_MODES:
+        raise TypeError(
+            f"a depth image must have mode {', '.join(PIL_DEPTH_MODES)}, got {image.mode} {image.size}"
+        )
+    return np.asarray(image).astype(PIL_DEPTH_MODES[image.mode])  # native byte order
+
+
+def check_rgb(rgb: ArrayLike, batch: int, batched: bool) -> Array:
+    """RGB of any accepted kind -> (B, H, W, 3) float32 in [0, 1].
+
+    Parameters
+    ----------
+    rgb
+        NumPy (H, W, 3), (H, W) grey, (H, W, 4) with alpha (ignored), each also with a leading batch axis; a
+        torch tensor with channels first, (3, H, W) or (B, 3, H, W); or any PIL image. uint8, uint16, or
+        floats in [0, 1].
+    batch, batched
+        Batch size of the depth and whether it had a batch axis.
+
+    Raises
+    ------
+    TypeError
+        For other containers and dtypes.
+    ValueError
+        For other shapes, for floats outside [0, 1] or not finite, and for another batch size.
+    """
+    if isinstance(rgb, Image.Image):
+        sixteen_bit = rgb.mode.startswith("I;16")
+        array = np.asarray(rgb).astype(np.uint16) if sixteen_bit else np.asarray(rgb.convert("RGB"))
+    elif isinstance(rgb, Tensor):
+        array = rgb.detach().cpu().numpy()
+        if array.ndim not in (3, 4) or array.shape[-3] not in (1, 3, 4):
+            raise ValueError(f"an RGB tensor must be (3, H, W) or (B, 3, H, W), got {tuple(rgb.shape)}")
+        array = np.moveaxis(array, -3, -1)
+    elif isinstance(rgb, np.ndarray):
+        array = rgb
+    else:
+        raise TypeError(f"rgb must be a NumPy array, PIL image or torch tensor, got {type(rgb).__name__}")
+    shape = array.shape
+    if array.ndim == 2 or (array.ndim == 3 and batched and shape[-1] not in (1, 3, 4)):
+        array = array[..., None]  # grey without a channel axis
+    array = array if array.ndim == 4 else array[None]
+    if array.ndim != 4 or array.shape[-1] not in (1, 3, 4) or array.size == 0:
+        raise ValueError(f"rgb must be a non-empty (H, W, 3), (H, W) or (B, H, W, 3), got shape {shape}")
+    if array.shape[0] != batch:
+        raise ValueError(f"rgb of shape {shape} holds {array.shape[0]} images, lr_depth {batch}")
+    colours = _unit_range(array[..., :3])
+    return np.repeat(colours, 3, axis=-1) if colours.shape[-1] == 1 else np.ascontiguousarray(colours)
+
+
+def _unit_range(array: Array) -> Array:
+    if array.dtype in (np.uint8, np.uint16):
+        scaled: Array = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
+        return scaled
+    if array.dtype.kind != "f":
+        raise TypeError(f"rgb must be uint8, uint16 or float, got {array.dtype} of shape {array.shape}")
+    low, high = float(array.min()), float(array.max())
+    if not (low >= 0 and high <= 1):  # NaN fails too
+        raise ValueError(f"float rgb must lie in [0, 1], got values from {low:g} to {high:g}")
+    return array.astype(np.float32)
+
+
+def resolve_scale(scale: float | str, lr_size: Size, hr_size: Size) -> float:
+    """The up-sampling factor, checked against both sizes.
+
+    Parameters
+    ----------
+    scale
+        2 to 16, whole or not, or "auto".
+    lr_size, hr_size
+        (h, w) of the depth, (H, W) of the RGB image. A scale s fits if |H - h s| < s and |W - w s| < s.
+
+    Raises
+    ------
+    ValueError
+        If it is out of range or does not fit; names both shapes and the scale that they imply.
+    TypeError
+        If it is neither a number nor "auto".
+    """
+    implied = math.sqrt(hr_size[0] * hr_size[1] / (lr_size[0] * lr_size[1]))
+    shapes = f"lr_depth {lr_size} and rgb {hr_size}"
+    if scale == "auto":
+        candidates = (float(round(implied)), implied)
+        found = next(
+            (s for s in candidates if MIN_SCALE <= s <= MAX_SCALE and _fits(s, lr_size, hr_size)), None
+        )
+        if found is None:
+            raise ValueError(
+                f"no scale from {MIN_SCALE} to {MAX_SCALE} explains {_describe(shapes, lr_size, hr_size)}"
+            )
+        return found
+    if isinstance(scale, bool | str) or not isinstance(scale, int | float | np.integer | np.floating):
+        raise TypeError(f"scale must be a number or 'auto', got {scale!r}")
+    if not MIN_SCALE <= scale <= MAX_SCALE:  # NaN fails too
+        raise ValueError(f"scale must lie in {MIN_SCALE} to {MAX_SCALE}, got {scale!r}")
+    if not _fits(float(scale), lr_size, hr_size):
+        raise ValueError(f"scale {scale:g} does not fit {_describe(shapes, lr_size, hr_size)}")
+    return float(scale)
+
+
+def _fits(scale: float, lr_size: Size, hr_size: Size) -> bool:
+    return all(abs(high - low * scale) < scale for low, high in zip(lr_size, hr_size, strict=True))
+
+
+def _describe(shapes: str, lr_size: Size, hr_size: Size) -> str:
+    vertical, horizontal = (high / low for low, high in zip(lr_size, hr_size, strict=True))
+    return f"{shapes}, which imply {vertical:.4g} vertically and {horizontal:.4g} horizontally"

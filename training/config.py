@@ -1,0 +1,95 @@
+"""The TOML file of a training run as frozen dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bridgenet_infer.graph import BridgeNetConfig
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What a batch is made of.
+
+    `batch` counts patches of side `patch`; scales above 8 use `patch_coarse` and as many as give the same
+    number of pixels. Shares are probabilities per sample (`jitter_share`, `integer_share`: per batch).
+    """
+
+    scales: tuple[float, ...] = (4.0, 8.0, 16.0)
+    scale_weights: tuple[float, ...] = (1.0, 1.0, 1.0)
+    jitter_share: float = 0.2  # scale log-uniform between the first and the last of `scales`
+    batch: int = 8
+    patch: int = 128
+    patch_coarse: int = 192
+    pool_size: int = 256
+    procedural: int = 2000
+    pool_seed: int = 1
+    real_share: float = 0.5
+    integer_share: float = 0.8
+    affine_share: float = 0.5
+    invert_share: float = 0.5
+    span_jitter: float = 0.3
+    edge_focus: float = 0.5
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Schedule: `steps` of AdamW, one-cycle or the paper's step decay (Section 4.1)."""
+
+    steps: int = 1000
+    learning_rate: float = 1e-3
+    schedule: str = "one_cycle"  # or "steps": divided by 10 every `decay_every` steps
+    decay_every: int = 100_000
+    warmup: int = 100
+    weight_decay: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    two_optimisers: bool = False  # the paper: one Adam per subnetwork
+    mde_weight: float = 0.1
+    clip_norm: float = 1.0
+    ema: float = 0.999
+    half_precision: bool = True  # bf16 trunk, on CUDA only
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One training run."""
+
+    name: str
+    seed: int = 1
+    validate_every: int = 500
+    checkpoint_every: int = 100
+    validation_scales: tuple[int, ...] = (4, 8, 16)
+    model: BridgeNetConfig = BridgeNetConfig()
+    data: DataConfig = DataConfig()
+    optim: OptimConfig = OptimConfig()
+
+
+T = TypeVar("T")
+
+
+def _section(kind: type[T], fields: dict[str, Any]) -> T:
+    unknown = set(fields) - {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown:
+        raise ValueError(f"unknown fields for {kind.__name__}: {sorted(unknown)}")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+
+
+def load_config(path: Path) -> RunConfig:
+    """Read a run's TOML file; ValueError names fields that do not exist."""
+    with path.open("rb") as file:
+        raw = tomllib.load(file)
+    sections = {
+        "model": BridgeNetConfig.from_dict(raw.pop("model", {})),
+        "data": _section(DataConfig, raw.pop("data", {})),
+        "optim": _section(OptimConfig, raw.pop("optim", {})),
+    }
+    return _section(RunConfig, {"name": path.stem, **raw, **sections})

@@ -1,0 +1,47 @@
+"""From truth to the network's input: LR depth, 8-bit rounding, interpolation, normalisation; CPU and CUDA."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bridgenet_infer.resample import resize_bicubic
+
+
+def make_lr(truth: Tensor, scale: float, eight_bit: bool) -> Tensor:
+    """Pillow-bicubic LR depth of whole images.
+
+    Parameters
+    ----------
+    truth
+        (B, 1, H, W) in grey levels 0..255; whole numbers if `eight_bit`.
+    scale
+        HR size / LR size, 2 to 16.
+    eight_bit
+        Round as Pillow does on 8-bit images: after the horizontal and after the vertical pass.
+    """
+    height, width = truth.shape[-2:]
+    size = (max(round(height / scale), 1), max(round(width / scale), 1))
+    if not eight_bit:
+        return resize_bicubic(truth, size)
+    horizontal = to_eight_bit(resize_bicubic(truth, (height, size[1])))
+    return to_eight_bit(resize_bicubic(horizontal, size))
+
+
+def to_eight_bit(x: Tensor) -> Tensor:
+    return (x + 0.5).floor().clamp(0, 255)
+
+
+def normalise(x: Tensor, low: Tensor, span: Tensor) -> Tensor:
+    """(x - low) / span with (B,) low and span; not clamped."""
+    return (x - low[:, None, None, None]) / span[:, None, None, None]
+
+
+def crop(x: Tensor, origin: Tensor, size: int) -> Tensor:
+    """(B, C, H, W), (B, 2) integer origins (y, x) -> (B, C, size, size), without host work."""
+    steps = torch.arange(size, device=x.device)
+    rows = (origin[:, 0, None] + steps)[:, None, :, None]  # B,1,size,1
+    columns = (origin[:, 1, None] + steps)[:, None, None, :]  # B,1,1,size
+    batch = torch.arange(x.shape[0], device=x.device)[:, None, None, None]
+    channel = torch.arange(x.shape[1], device=x.device)[None, :, None, None]
+    return x[batch, channel, rows, columns]

@@ -1,0 +1,128 @@
+"""Batches for one training step, drawn from the pool: deterministic by (seed, step), on the pool's device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bridgenet_infer.resample import resize_bicubic
+from training.config import DataConfig
+from training.degrade import crop, make_lr, normalise, to_eight_bit
+from training.pool import GREY, Pool
+
+ORIGIN_GRID = 16  # crops start on the graph's grid, which is also the LR grid of scales 2, 4, 8, 16
+
+
+@dataclass(frozen=True)
+class Batch:
+    """rgb (B, 3, P, P) in [0, 1]; d_up, truth, mde_truth (B, 1, P, P) normalised; weight (B, 1, P, P)."""
+
+    rgb: Tensor
+    d_up: Tensor
+    truth: Tensor
+    mde_truth: Tensor
+    weight: Tensor
+
+
+@dataclass(frozen=True)
+class Draws:
+    """All random numbers of one step, drawn on the CPU so that every device sees the same ones."""
+
+    scale: float
+    patch: int
+    eight_bit: bool
+    turn: int  # 0..7, flips and transpose
+    index: Tensor  # (B,) into the pool
+    gumbel: Tensor  # (B, K) noise for the choice of the crop
+    uniform: Tensor  # (B, 6)
+
+
+def draw(config: DataConfig, real: Tensor, grid_cells: int, seed: int, step: int) -> Draws:
+    """Random numbers of step `step`; `real` (N,) bool on the CPU, `grid_cells` crop origins per side at most."""
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    coin = torch.rand(4, generator=generator).tolist()
+    if coin[0] < config.jitter_share:
+        scale = config.scales[0] * (config.scales[-1] / config.scales[0]) ** coin[1]
+    else:
+        pick = torch.multinomial(torch.tensor(config.scale_weights), 1, generator=generator)
+        scale = config.scales[int(pick)]
+    patch = config.patch if scale <= 8 else config.patch_coarse
+    batch = max(round(config.batch * config.patch**2 / patch**2), 1)
+    kinds = torch.rand(batch, generator=generator) < config.real_share
+    index = torch.empty(batch, dtype=torch.long)
+    for kind in (False, True):
+        candidates = torch.nonzero(real == kind)[:, 0]
+        if len(candidates) == 0:
+            candidates = torch.arange(len(real))
+        chosen = candidates[torch.randint(len(candidates), (batch,), generator=generator)]
+        index = torch.where(kinds == kind, chosen, index)
+    uniform = torch.rand(batch, grid_cells**2, generator=generator).clamp(1e-6, 1 - 1e-6)
+    return Draws(
+        scale,
+        patch,
+        coin[2] < config.integer_share,
+        int(coin[3] * 8),
+        index,
+        -torch.log(-torch.log(uniform)),
+        torch.rand(batch, 6, generator=generator),
+    )
+
+
+def make_batch(config: DataConfig, pool: Pool, draws: Draws) -> Batch:
+    """Augment, degrade whole images, normalise, then crop; everything on the pool's device."""
+    device = pool.rgb.device
+    index = draws.index.to(device, non_blocking=True)
+    uniform = draws.uniform.to(device, non_blocking=True)
+    gumbel = draws.gumbel.to(device, non_blocking=True)
+    rgb = turn(pool.rgb[index], draws.turn).float() / 255
+    grey = turn(pool.depth[index], draws.turn).float() / GREY
+    weight = turn(pool.weight[index], draws.turn).float() / 255
+    span = pool.span[index]
+    mde_truth = normalise(grey, span[:, 0], _extent(span))
+    truth, span = _affine(config, grey, span, uniform)
+    if draws.eight_bit:
+        truth = to_eight_bit(truth)
+    height, width = truth.shape[-2:]
+    d_up = resize_bicubic(make_lr(truth, draws.scale, draws.eight_bit), (height, width))
+    extent = _extent(span) * (1 + config.span_jitter * (2 * uniform[:, 4] - 0.7))
+    low = span[:, 0] + config.span_jitter * (uniform[:, 5] - 0.5) * extent
+    truth, d_up = normalise(truth, low, extent), normalise(d_up, low, extent)
+    origin = _choose_crops((truth - d_up).abs() * weight, draws.patch, gumbel, config.edge_focus)
+    cropped = (crop(x, origin, draws.patch) for x in (rgb, d_up, truth, mde_truth, weight))
+    return Batch(*(x.contiguous(memory_format=torch.channels_last) for x in cropped))
+
+
+def turn(x: Tensor, code: int) -> Tensor:
+    """One of the eight flips and transpositions of a square (B, C, P, P)."""
+    if code & 1:
+        x = x.flip(-1)
+    if code & 2:
+        x = x.flip(-2)
+    return x.transpose(-1, -2) if code & 4 else x
+
+
+def _extent(span: Tensor) -> Tensor:
+    return (span[:, 1] - span[:, 0]).clamp(min=4.0)  # grey levels
+
+
+def _affine(config: DataConfig, grey: Tensor, span: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    """Random gain, offset and inversion inside 0..255; depth and disparity look alike to the network."""
+    gain = torch.where(uniform[:, 0] < config.affine_share, 0.3 + 0.7 * uniform[:, 1], 1.0)
+    offset = (1 - gain) * 255 * uniform[:, 2]
+    invert = uniform[:, 3] < config.invert_share
+    slope = torch.where(invert, -gain, gain)
+    start = torch.where(invert, offset + gain * 255, offset)
+    ends = slope[:, None] * span + start[:, None]
+    return slope[:, None, None, None] * grey + start[:, None, None, None], ends.sort(1).values
+
+
+def _choose_crops(error: Tensor, patch: int, gumbel: Tensor, edge_focus: float) -> Tensor:
+    """(B, 2) origins: crops where bicubic errs more are likelier, as error ** edge_focus."""
+    means = F.avg_pool2d(error, patch, stride=ORIGIN_GRID)[:, 0]  # B,K,K
+    rows, columns = means.shape[-2:]
+    score = edge_focus * (means.flatten(1) + 1e-4).log() + gumbel[:, : rows * columns]
+    best = score.argmax(1)
+    return torch.stack((best // columns, best % columns), 1) * ORIGIN_GRID

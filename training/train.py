@@ -1,0 +1,193 @@
+"""Train a BridgeNet: `python -m training.train --config training/configs/NAME.toml`, on the CPU or one CUDA GPU.
+
+A run lives in `out/runs/NAME/`: `last.pt` (resumed from by itself after a kill), `curve.csv`, `curve.png`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bridgenet_infer.graph import BridgeNet, build_bridgenet
+from training.config import OptimConfig, RunConfig, load_config
+from training.curves import append_row, keep_rows, plot_curve
+from training.pool import Pool, load_or_build_pool
+from training.sampler import ORIGIN_GRID, Batch, draw, make_batch
+from training.validation import load_scenes, validate
+
+
+def data_folder() -> Path:
+    """Root of the real data: BRIDGENET_DATA, else ../shared/data beside the repository."""
+    return Path(os.environ.get("BRIDGENET_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def learning_rate(config: OptimConfig, step: int) -> float:
+    """Rate of step `step`: linear warm-up, then a cosine to zero or the paper's step decay."""
+    peak = config.learning_rate * min(1.0, (step + 1) / max(config.warmup, 1))
+    if config.schedule == "steps":
+        return peak * float(0.1 ** (step // config.decay_every))
+    if config.schedule != "one_cycle":
+        raise ValueError(f"schedule must be 'one_cycle' or 'steps', got {config.schedule!r}")
+    return peak * 0.5 * (1 + math.cos(math.pi * min(step / config.steps, 1.0)))
+
+
+def make_optimisers(model: BridgeNet, config: OptimConfig) -> list[torch.optim.Optimizer]:
+    """One AdamW, or the paper's two Adams: DSRNet with HABdg, and MDENet with CGBdg."""
+    if not config.two_optimisers:
+        return [torch.optim.AdamW(model.parameters(), betas=config.betas, weight_decay=config.weight_decay)]
+    mde = [p for n, p in model.named_parameters() if n.startswith(("mde.", "content_bridges."))]
+    dsr = [p for n, p in model.named_parameters() if not n.startswith(("mde.", "content_bridges."))]
+    return [torch.optim.Adam(group, betas=config.betas, eps=1e-8) for group in (dsr, mde) if group]
+
+
+def losses(model: BridgeNet, batch: Batch, config: OptimConfig) -> tuple[Tensor, Tensor]:
+    """Hole-weighted L1 of D_SR (equation 1) and D_DE (equation 2)."""
+    half = config.half_precision and batch.rgb.is_cuda
+    estimate = model.config.mde and config.mde_weight > 0
+    with torch.autocast(batch.rgb.device.type, torch.bfloat16, enabled=half):
+        d_sr, d_de = model(batch.rgb, batch.d_up, estimate)
+    total = batch.weight.sum()
+    loss_dsr = ((d_sr - batch.truth).abs() * batch.weight).sum() / total
+    if d_de is None:
+        return loss_dsr, torch.zeros_like(loss_dsr)
+    return loss_dsr, ((d_de.float() - batch.mde_truth).abs() * batch.weight).sum() / total
+
+
+class Run:
+    """State of one training run: model, its moving average, optimisers and the step counter."""
+
+    def __init__(self, config: RunConfig, pool: Pool, device: torch.device) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.pool, self.device = config, pool, device
+        self.model = build_bridgenet(config.model).to(device)
+        self.ema = copy.deepcopy(self.model).requires_grad_(False)
+        self.optimisers = make_optimisers(self.model, config.optim)
+        self.step = 0
+        self.seconds = 0.0
+        self.real = pool.real.cpu()
+        self.grid_cells = (
+            pool.rgb.shape[-1] - min(config.data.patch, config.data.patch_coarse)
+        ) // ORIGIN_GRID + 1
+
+    def train_step(self) -> tuple[Tensor, Tensor]:
+        """One step; the losses stay on the device (no host synchronisation)."""
+        config = self.config
+        draws = draw(config.data, self.real, self.grid_cells, config.seed, self.step)
+        batch = make_batch(config.data, self.pool, draws)
+        loss_dsr, loss_mde = losses(self.model, batch, config.optim)
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(config.optim, self.step)
+        (loss_dsr + config.optim.mde_weight * loss_mde).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), config.optim.clip_norm)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self._update_ema()
+        self.step += 1
+        return loss_dsr.detach(), loss_mde.detach()
+
+    def _update_ema(self) -> None:
+        decay = min(self.config.optim.ema, (1 + self.step) / (10 + self.step))
+        average = [p.data for p in self.ema.parameters()]
+        torch._foreach_lerp_(average, [p.data for p in self.model.parameters()], 1 - decay)
+
+    def save(self, path: Path) -> None:
+        """Write the whole state atomically."""
+        state = {
+            "model": self.model.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "step": self.step,
+            "seconds": self.seconds,
+            "model_config": self.config.model.to_json(),
+        }
+        partial = path.with_suffix(".part")
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+
+    def load(self, path: Path) -> None:
+        """Continue exactly where `save` left off."""
+        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        if state["model_config"] != self.config.model.to_json():
+            raise ValueError(f"{path} holds another model: {state['model_config']}")
+        self.model.load_state_dict(state["model"])
+        self.ema.load_state_dict(state["ema"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.step, self.seconds = state["step"], state["seconds"]
+
+
+def train(
+    config: RunConfig,
+    folder: Path,
+    device: torch.device,
+    start_from: Path | None = None,
+    stop_at: int = 2**62,
+) -> Run:
+    """Train until step `stop_at`, from `folder/last.pt` if it exists, else from the EMA of `start_from`."""
+    data = config.data
+    real = data_folder() / "train"
+    pool_path = folder.parent.parent / "pools" / f"{data.pool_size}-{data.procedural}-{data.pool_seed}.pt"
+    pool = load_or_build_pool(
+        pool_path, data.pool_size, data.procedural, data.pool_seed, real, workers=os.cpu_count() or 1
+    )
+    run = Run(config, pool.to(device), device)
+    folder.mkdir(parents=True, exist_ok=True)
+    last, curve = folder / "last.pt", folder / "curve.csv"
+    if last.exists():
+        run.load(last)
+        keep_rows(curve, run.step)
+    elif start_from is not None:
+        weights = torch.load(start_from, map_location=device, weights_only=True)["ema"]
+        run.model.load_state_dict(weights)
+        run.ema.load_state_dict(weights)
+    scenes = load_scenes(data_folder() / "val")
+    sums, since, began = torch.zeros(2, device=device), run.step, time.perf_counter()
+    while run.step < min(stop_at, config.optim.steps):
+        sums += torch.stack(run.train_step())
+        if run.step % config.checkpoint_every == 0 or run.step == stop_at:
+            loss_dsr, loss_mde = (sums / (run.step - since)).tolist()
+            run.seconds += time.perf_counter() - began
+            row = {"step": run.step, "seconds": run.seconds, "loss_dsr": loss_dsr, "loss_mde": loss_mde}
+            if scenes and (run.step % config.validate_every == 0 or run.step == config.optim.steps):
+                row |= validate(run.ema, scenes, config.validation_scales, device)
+            append_row(curve, row)
+            run.save(last)
+            print("  ".join(f"{k} {v:.4g}" for k, v in row.items()), flush=True)
+            sums, since, began = torch.zeros(2, device=device), run.step, time.perf_counter()
+    plot_curve(curve, folder / "curve.png")
+    return run
+
+
+def main() -> None:
+    """Command line of the training."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="run folder (default: out/runs/NAME)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--start-from", type=Path, help="last.pt of another run whose EMA weights to start from"
+    )
+    parser.add_argument(
+        "--stop-at", type=int, default=2**62, help="pause after this step; the schedule is unchanged"
+    )
+    arguments = parser.parse_args()
+    config = load_config(arguments.config)
+    folder = arguments.out or Path("out/runs") / config.name
+    train(config, folder, torch.device(arguments.device), arguments.start_from, arguments.stop_at)
+
+
+if __name__ == "__main__":
+    main()

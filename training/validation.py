@@ -1,0 +1,58 @@
+"""Validation while training: MAD on the real scenes of val/ by the table's rule, holes not scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bridgenet_infer.graph import BridgeNet
+from bridgenet_infer.holes import fill_holes
+from bridgenet_infer.upsampler import DepthUpsampler
+from training.degrade import make_lr
+from training.pool import read_scene
+
+
+@dataclass(frozen=True)
+class Scene:
+    """rgb (H, W, 3) uint8, truth (H, W) uint8 with holes filled, valid (H, W) bool; sides multiples of 16."""
+
+    name: str
+    rgb: npt.NDArray[np.uint8]
+    truth: npt.NDArray[np.uint8]
+    valid: npt.NDArray[np.bool_]
+
+
+def load_scenes(folder: Path) -> list[Scene]:
+    """All scenes below `folder`, cropped to multiples of 16; an empty list if it is absent."""
+    scenes = []
+    for path in sorted(meta.parent for meta in folder.rglob("meta.json")):
+        rgb, grey, valid = read_scene(path)
+        height, width = (side // 16 * 16 for side in grey.shape)
+        window = (slice(height), slice(width))
+        truth = (fill_holes(grey[window], valid[window]) + 0.5).astype(np.uint8)
+        scenes.append(Scene(path.name, np.ascontiguousarray(rgb[window]), truth, valid[window]))
+    return scenes
+
+
+def validate(
+    model: BridgeNet, scenes: list[Scene], scales: tuple[int, ...], device: torch.device
+) -> dict[str, Any]:
+    """Mean MAD in grey levels per scale, as {"x8": ...}, through the public up-sampler."""
+    upsampler = DepthUpsampler(model, device=device)
+    means: dict[str, Any] = {}
+    for scale in scales:
+        errors = []
+        for scene in scenes:
+            truth = torch.from_numpy(scene.truth.astype(np.float32))[None, None]
+            lr = make_lr(truth, scale, eight_bit=True)[0, 0].numpy().astype(np.uint8)
+            lr = np.maximum(lr, 1)  # 0 would be read as a hole
+            prediction = upsampler(scene.rgb, lr, scale)
+            difference = np.abs(prediction.astype(np.float32) - scene.truth)
+            errors.append(float(difference[scene.valid].mean()))
+        means[f"x{scale}"] = sum(errors) / max(len(errors), 1)
+    return means
