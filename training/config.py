@@ -54,6 +54,7 @@ class OptimConfig:
     betas: tuple[float, float] = (0.9, 0.99)
     two_optimisers: bool = False  # the paper: one Adam per subnetwork
     mde_weight: float = 0.1
+    huber: float = 0.0  # errors below this (normalised) count quadratically; 0 is the paper's L1
     clip_norm: float = 1.0
     ema: float = 0.999
     half_precision: bool = True  # bf16 trunk, on CUDA only

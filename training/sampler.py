@@ -47,7 +47,7 @@ def draw(config: DataConfig, real: Tensor, grid_cells: int, seed: int, step: int
     if coin[0] < config.jitter_share:
         scale = config.scales[0] * (config.scales[-1] / config.scales[0]) ** coin[1]
     else:
-        pick = torch.multinomial(torch.tensor(config.scale_weights), 1, generator=generator)
+        pick = torch.multinomial(torch.tensor(config.scale_weights, dtype=torch.float), 1, generator=generator)
         scale = config.scales[int(pick)]
     patch = config.patch if scale <= 8 else config.patch_coarse
     batch = max(round(config.batch * config.patch**2 / patch**2), 1)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bridgenet_infer.graph import BridgeNet, build_bridgenet
@@ -55,7 +56,8 @@ def losses(model: BridgeNet, batch: Batch, config: OptimConfig) -> tuple[Tensor,
     with torch.autocast(batch.rgb.device.type, torch.bfloat16, enabled=half):
         d_sr, d_de = model(batch.rgb, batch.d_up, estimate)
     total = batch.weight.sum()
-    loss_dsr = ((d_sr - batch.truth).abs() * batch.weight).sum() / total
+    error = F.smooth_l1_loss(d_sr, batch.truth, reduction="none", beta=config.huber)
+    loss_dsr = (error * batch.weight).sum() / total
     if d_de is None:
         return loss_dsr, torch.zeros_like(loss_dsr)
     return loss_dsr, ((d_de.float() - batch.mde_truth).abs() * batch.weight).sum() / total

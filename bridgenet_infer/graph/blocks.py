@@ -19,7 +19,8 @@ def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
 class ResidualBlock(nn.Module):
     """x + conv(act(conv(x))), EDSR style, no batch norm.
 
-    The branch starts at zero: forty such blocks at default initialisation diverge within 50 steps.
+    The branch starts at a tenth of its natural strength: forty blocks at default initialisation diverge within
+    50 steps, and branches at exactly zero learn later (measured).
     """
 
     def __init__(self, channels: int, activation: Activation) -> None:
@@ -28,7 +29,9 @@ class ResidualBlock(nn.Module):
         self.activation = make_activation(activation)
         self.conv2 = conv3x3(channels, channels)
         nn.init.kaiming_normal_(self.conv1.weight, nonlinearity="relu")
-        nn.init.zeros_(self.conv2.weight)
+        nn.init.kaiming_normal_(self.conv2.weight)
+        with torch.no_grad():
+            self.conv2.weight.mul_(0.1)
         for conv in (self.conv1, self.conv2):
             if conv.bias is not None:
                 nn.init.zeros_(conv.bias)

@@ -66,8 +66,10 @@ class DSRNet(nn.Module):
             (nn.Conv2d(c4, c4, 1), nn.Conv2d(c2, c2, 1)) if config.decoder_skips else ()
         )
         self.head = nn.Conv2d(c1, 1, 1)
+        for conv in self.decoder:
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")  # the default loses two thirds a level
         # zero would delay learning, the default would start far from the input skip
-        nn.init.normal_(self.head.weight, std=1e-3 if config.input_skip else 0.1)
+        nn.init.normal_(self.head.weight, std=0.01 if config.input_skip else 0.1)
         if self.head.bias is not None:
             nn.init.zeros_(self.head.bias)
 

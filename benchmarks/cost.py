@@ -1,0 +1,38 @@
+"""Parameters and GFLOP of every training config: `python -m benchmarks.cost [--size 256]`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from bridgenet_infer.graph import BridgeNet, build_bridgenet
+from training.config import load_config
+
+CONFIGS = Path(__file__).parents[1] / "training" / "configs"
+
+
+def gflop(model: BridgeNet, size: int, estimate_depth: bool) -> float:
+    """GFLOP (a multiply-add is two) of one forward pass at size x size pixels."""
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 3, size, size), torch.zeros(1, 1, size, size), estimate_depth)
+    return counter.get_total_flops() / 1e9
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=256)
+    size = parser.parse_args().size
+    print(f"{'config':<12}{'parameters':>12}{'D_SR GFLOP':>12}{'full GFLOP':>12}   at {size} x {size}")
+    for path in sorted(CONFIGS.glob("*.toml")):
+        model = build_bridgenet(load_config(path).model)
+        parameters = sum(p.numel() for p in model.parameters())
+        alone, full = gflop(model, size, False), gflop(model, size, model.mde is not None)
+        print(f"{path.stem:<12}{parameters:>12,}{alone:>12.1f}{full:>12.1f}")
+
+
+if __name__ == "__main__":
+    main()

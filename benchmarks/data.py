@@ -1,0 +1,108 @@
+"""The real RGB-D scenes that the benchmarks measure on; they lie outside the project."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Array = npt.NDArray[Any]
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+MIDDLEBURY_2005 = ("Art", "Books", "Dolls", "Laundry", "Moebius", "Reindeer")
+EVAL_FOLDER = Path("eval", "middlebury2005_full_hcgnet")
+
+
+@dataclass(frozen=True)
+class RgbdScene:
+    """One registered pair as it lies on disk.
+
+    rgb (H, W, 3) uint8; depth (h, w) in the file's dtype; valid (h, w) bool; kind "depth" or "disparity";
+    unit in words, `unit_scale` metres per unit for depth, disparity pixels at this size per unit otherwise.
+    (h, w) need not be (H, W) for sensor frames.
+    """
+
+    name: str
+    rgb: npt.NDArray[np.uint8]
+    depth: Array
+    valid: npt.NDArray[np.bool_]
+    kind: str
+    unit: str
+    unit_scale: float
+    folder: Path
+
+    def lr_depth(self, scale: int) -> npt.NDArray[np.uint8]:
+        """The published LR input lr_x{scale}.png, (h, w) uint8. OSError if there is none for this scale."""
+        return np.asarray(Image.open(self.folder / f"lr_x{scale}.png"))
+
+
+def data_folder() -> Path:
+    """BRIDGENET_DATA, or ../shared/data beside the repository; FileNotFoundError if it is not a folder."""
+    folder = Path(os.environ.get("BRIDGENET_DATA") or REPOSITORY / ".." / "shared" / "data").resolve()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no benchmark data at {folder}: set BRIDGENET_DATA to the folder with eval/, sensor/")
+    return folder
+
+
+def middlebury2005() -> list[RgbdScene]:
+    """The six scenes of the published table, in the table's order."""
+    return [load_scene(data_folder() / EVAL_FOLDER / name) for name in MIDDLEBURY_2005]
+
+
+def sensor_frames() -> list[RgbdScene]:
+    """Every frame below sensor/, sorted by path."""
+    return _scenes_below("sensor")
+
+
+def validation_scenes() -> list[RgbdScene]:
+    """Every scene below val/, sorted by path; disparities with holes."""
+    return _scenes_below("val")
+
+
+def load_scene(folder: Path) -> RgbdScene:
+    """Read rgb.png, meta.json and the depth file that it names.
+
+    Raises
+    ------
+    OSError
+        If a file is missing or unreadable (FileNotFoundError names it).
+    ValueError
+        If meta.json lacks a field or depth is not (h, w).
+    """
+    try:
+        meta = json.loads((folder / "meta.json").read_text())
+        kind, unit, unit_scale = str(meta["kind"]), str(meta["unit"]), float(meta["scale"])
+        depth = _read_depth(folder / meta["depth_file"])
+    except KeyError as error:
+        raise ValueError(f"{folder / 'meta.json'} has no field {error}") from error
+    if depth.ndim != 2:
+        raise ValueError(f"{folder / meta['depth_file']} must be (h, w), got {depth.shape}")
+    valid = np.isfinite(depth)
+    if meta.get("invalid") is not None:
+        valid &= depth != meta["invalid"]
+    rgb = np.asarray(Image.open(folder / "rgb.png").convert("RGB"))
+    return RgbdScene(folder.name, rgb, depth, valid, kind, unit, unit_scale, folder)
+
+
+def _scenes_below(part: str) -> list[RgbdScene]:
+    folder = data_folder() / part
+    scenes = [load_scene(meta.parent) for meta in sorted(folder.rglob("meta.json"))]
+    if not scenes:
+        raise FileNotFoundError(f"no scene with a meta.json below {folder}")
+    return scenes
+
+
+def _read_depth(path: Path) -> Array:
+    if path.suffix == ".npy":
+        array: Array = np.load(path, allow_pickle=False)
+        return array
+    with Image.open(path) as image:
+        array = np.asarray(image)
+    # older Pillow opens 16-bit PNG as int32
+    return array.astype(np.uint16) if array.dtype == np.int32 else array

@@ -1,0 +1,158 @@
+"""The Middlebury 2005 table: `python -m benchmarks.quality --scales 4 8 16`.
+
+Every prediction is 8-bit (clamped, rounded) and scored on all pixels of the six images, without crop or mask. The LR
+inputs are the published ones, made with Pillow's BICUBIC on 8-bit images; a checkpoint trained for another kernel
+loses clearly here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchmarks.baselines import bicubic, round_to
+from benchmarks.data import MIDDLEBURY_2005, RgbdScene, middlebury2005
+from benchmarks.joint_bilateral import joint_bilateral
+from benchmarks.metrics import edge_mad, mad, rmse
+from benchmarks.pictures import error_map, write_picture
+from benchmarks.published import PUBLISHED
+from benchmarks.report import text_table, write_json
+from bridgenet_infer import DepthUpsampler
+
+Array = npt.NDArray[Any]
+Scores = dict[str, dict[str, list[float]]]  # method -> measure -> one value per scene
+
+LR_KERNEL = "Pillow BICUBIC, antialiased, rounded to 8 bits after each pass"
+BICUBIC, JOINT_BILATERAL, OURS = "bicubic", "joint bilateral", "ours"
+MEASURES: dict[str, Callable[[Array, Array], float]] = {"MAD": mad, "RMSE": rmse, "edge-band MAD": edge_mad}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is 0 if the table was made."""
+    options = _parse(arguments)
+    try:
+        scenes = middlebury2005()
+        upsampler = DepthUpsampler.from_pretrained(options.weights, device=options.device)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    result: dict[str, object] = {
+        "weights": upsampler.weights,
+        "sha256": upsampler.sha256,
+        "lr_kernel": LR_KERNEL,
+        "torch": torch.__version__,
+        "device": str(upsampler.device),
+        "scenes": [*MIDDLEBURY_2005, "mean"],
+    }
+    print(f"weights {upsampler.weights} ({upsampler.sha256[:12]}), LR kernel: {LR_KERNEL}")
+    pictures = None if options.no_pictures else options.out
+    for scale in options.scales:
+        scores, seconds = score_scale(upsampler, scenes, scale, options.joint_bilateral, pictures)
+        print(f"\n{format_scale(scale, scores)}\n\n{verdict(scale, scores)}")
+        print(f"ours: {seconds:.1f} s for {len(scenes)} images on {upsampler.device}")
+        with_means = {method: {name: [*v, _mean(v)] for name, v in by.items()} for method, by in scores.items()}
+        result[f"x{scale}"] = {"scores": with_means, "published": _published(scale), "seconds": seconds}
+    write_json(options.out / "quality.json", result)
+    print(f"\nwritten: {options.out / 'quality.json'}" + ("" if options.no_pictures else ", error maps beside it"))
+    return 0
+
+
+def score_scale(
+    upsampler: DepthUpsampler, scenes: Sequence[RgbdScene], scale: int, with_filter: bool, pictures: Path | None
+) -> tuple[Scores, float]:
+    """Scores of every method, and the seconds that ours took for all scenes.
+
+    Parameters
+    ----------
+    scale
+        One that the scenes have an LR input for: 4, 8 or 16.
+    with_filter
+        Also run the joint bilateral filter (minutes at x16).
+    pictures
+        Folder for error maps; None writes none.
+    """
+    scores: Scores = {}
+    seconds = 0.0
+    for scene in scenes:
+        lr = scene.lr_depth(scale)
+        start = time.perf_counter()
+        ours = upsampler(scene.rgb, lr, scale)
+        seconds += time.perf_counter() - start
+        predictions = {**baselines(scene, lr, scale, with_filter), OURS: ours}
+        for method, prediction in predictions.items():
+            by_measure = scores.setdefault(method, {name: [] for name in MEASURES})
+            for name, measure in MEASURES.items():
+                by_measure[name].append(measure(prediction, scene.depth))
+        if pictures is not None:
+            picture = error_map(scene.rgb, predictions[BICUBIC], ours, scene.depth)
+            write_picture(pictures / f"{scene.name.lower()}_x{scale}.png", picture)
+    return scores, seconds
+
+
+def baselines(scene: RgbdScene, lr: Array, scale: int, with_filter: bool) -> dict[str, Array]:
+    """8-bit predictions of the methods that need no training."""
+    d_up = bicubic(lr, scene.depth.shape)
+    predictions = {BICUBIC: round_to(d_up, np.uint8)}
+    if with_filter:
+        guide = torch.from_numpy(scene.rgb.astype(np.float32)).permute(2, 0, 1).contiguous()
+        filtered = joint_bilateral(torch.from_numpy(d_up.copy()), guide, scale)
+        predictions[JOINT_BILATERAL] = round_to(filtered.numpy(), np.uint8)
+    return predictions
+
+
+def format_scale(scale: int, scores: Scores) -> str:
+    """One text table per measure; the published rows stand below our own MAD."""
+    blocks = []
+    for name in MEASURES:
+        rows = [[method, *_cells([*by[name], _mean(by[name])])] for method, by in scores.items()]
+        if name == "MAD":
+            rows += [[method, *_cells(values)] for method, values in _published(scale).items()]
+        blocks.append(text_table([f"x{scale} {name}", *MIDDLEBURY_2005, "mean"], rows))
+    return "\n\n".join(blocks)
+
+
+def verdict(scale: int, scores: Scores) -> str:
+    """How many MAD values beat bicubic, and whether the mean beats the joint bilateral filter."""
+    ours, plain = scores[OURS]["MAD"], scores[BICUBIC]["MAD"]
+    wins = sum(a < b for a, b in zip(ours, plain, strict=True))
+    line = f"x{scale}: {wins} of {len(ours)} MAD values beat bicubic"
+    if JOINT_BILATERAL in scores:
+        filtered = _mean(scores[JOINT_BILATERAL]["MAD"])
+        verb = "beats" if _mean(ours) < filtered else "does not beat"
+        line += f"; the mean {_mean(ours):.3f} {verb} the joint bilateral filter's {filtered:.3f}"
+    return line
+
+
+def _published(scale: int) -> dict[str, list[float | None]]:
+    return {row.method: [*(row.scenes[scale] or [None] * len(MIDDLEBURY_2005)), row.means[scale]] for row in PUBLISHED}
+
+
+def _cells(values: Sequence[float | None]) -> list[str]:
+    return ["" if value is None else f"{value:.3f}" for value in values]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description="Score on Middlebury 2005.")
+    parser.add_argument("--scales", type=int, nargs="+", choices=(4, 8, 16), default=[4, 8, 16])
+    parser.add_argument("--weights", default="lite", help="manifest name, .safetensors file or folder")
+    parser.add_argument("--device", help="cpu or cuda; a GPU by default if there is one")
+    parser.add_argument("--out", type=Path, default=Path("out", "quality"), help="folder for JSON and error maps")
+    parser.add_argument("--no-joint-bilateral", dest="joint_bilateral", action="store_false", help="skip the filter")
+    parser.add_argument("--no-pictures", action="store_true", help="write no error maps")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""Error of a result against an example's exact depth, beside bicubic: `python -m examples.compare FOLDER RESULT`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from bridgenet_infer.holes import fill_holes
+from bridgenet_infer.read import read_depth
+from bridgenet_infer.resample import resize_bicubic
+
+Array = npt.NDArray[Any]
+
+
+def bicubic(lr_depth: Array, size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """LR depth with holes as 0 -> (H, W) float32, holes filled first."""
+    filled = fill_holes(lr_depth.astype(np.float32), lr_depth > 0)
+    return np.asarray(resize_bicubic(torch.from_numpy(filled)[None, None], size)[0, 0].numpy())
+
+
+def errors(prediction: Array, exact: Array, mask: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Mean absolute difference and root mean square error over the mask, in the unit of the depth."""
+    difference = prediction[mask].astype(np.float64) - exact[mask]
+    return float(np.abs(difference).mean()), float(np.sqrt((difference**2).mean()))
+
+
+def main() -> None:
+    """Print the two lines."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("result", type=Path)
+    arguments = parser.parse_args()
+    exact, lr_depth = (read_depth(arguments.folder / name) for name in ("depth.png", "depth_lr.png"))
+    result = read_depth(arguments.result)
+    mask = (exact > 0) & (result > 0)
+    print(f"error against exact depth over {mask.sum():,} pixels: mean absolute (MAD), root mean square (RMSE)")
+    for name, prediction in (("bicubic", bicubic(lr_depth, exact.shape)), ("BridgeNet", result)):
+        print("  {:<10} MAD {:7.2f} mm   RMSE {:7.2f} mm".format(name, *errors(prediction, exact, mask)))
+
+
+if __name__ == "__main__":
+    main()

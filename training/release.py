@@ -1,0 +1,139 @@
+"""Turn a run into a shippable checkpoint: safetensors, manifest entry and model card.
+
+`python -m training.release --run out/runs/NAME --config training/configs/NAME.toml [--table out/quality/quality.json]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bridgenet_infer.graph import build_bridgenet
+from bridgenet_infer.weights import CHECKPOINT_FOLDER, checkpoint_bytes, load_checkpoint, manifest_path
+from training.config import RunConfig, load_config
+from training.curves import read_rows
+
+LR_KERNEL = "pillow-bicubic"
+DATA = "procedural scenes of this project; Middlebury 2003, 2006 and 2014 (training views)"
+LICENCE = "Apache-2.0"
+
+CARD = """# {name}
+
+Guided depth super-resolution weights for [bridgenet-infer](../../README.md): BridgeNet (Tang et al., ACM MM 2021),
+trained from scratch by this project. Licence: {licence}.
+
+| | |
+|---|---|
+| scales | {low:g} to {high:g} in one file |
+| parameters | {parameters:,} |
+| file | {file}, {size:,} bytes, fp16 storage |
+| sha256 | `{sha256}` |
+| LR kernel in training | {kernel} (antialiased), 8-bit in {integer:.0%} of the batches, holes filled before |
+| data | {data} |
+| training | {steps:,} steps, {samples:,} patches of {patch} x {patch} pixels or their equal, {hours:.2f} h on {hardware} |
+| graph | `{config}` |
+
+Validation (Middlebury scenes kept apart; mean absolute difference in grey levels of 0..255): {validation}.
+{table}
+Not for sparse LiDAR, and not for depth that is not registered to the image. Middlebury asks users of its data to cite
+Scharstein and Szeliski 2003, Scharstein and Pal 2007, Hirschmueller and Scharstein 2007, Scharstein et al. 2014.
+"""
+
+
+def release(run: Path, config: RunConfig, table: Path | None, hardware: str) -> dict[str, Any]:
+    """Write checkpoint and card, put the entry into the manifest, and load the result once to be sure.
+
+    Raises
+    ------
+    OSError
+        If the run has no checkpoint or something cannot be written.
+    """
+    state = torch.load(run / "last.pt", map_location="cpu", weights_only=True)
+    model = build_bridgenet(config.model)
+    model.load_state_dict(state["ema"])
+    low, high = min(config.data.scales), max(config.data.scales)
+    notes = {"scales": f"{low:g}-{high:g}", "lr_kernel": LR_KERNEL, "normalisation": "percentiles 1-99", "licence": LICENCE}
+    payload = checkpoint_bytes(model, notes)
+    validation = next((row for row in reversed(read_rows(run / "curve.csv")) if "x8" in row), {})
+    entry: dict[str, Any] = {
+        "name": config.name,
+        "file": f"{config.name}.safetensors",
+        "sha256": hashlib.sha256(payload).hexdigest(),
+        "size": len(payload),
+        "scales": [low, high],
+        "lr_kernel": LR_KERNEL,
+        "data": DATA,
+        "licence": LICENCE,
+        "config": json.loads(config.model.to_json()),
+        "training": {"steps": state["step"], "seconds": round(state["seconds"]), "hardware": hardware},
+        "metrics": {
+            "validation_mad": {k: v for k, v in validation.items() if k.startswith("x")},
+            "middlebury2005_mad": _table_means(table),
+        },
+    }
+    CHECKPOINT_FOLDER.mkdir(exist_ok=True)
+    target = CHECKPOINT_FOLDER / entry["file"]
+    _write(target, payload)
+    load_checkpoint(target)
+    _write(target.with_suffix(".md"), _card(entry, config, sum(p.numel() for p in model.parameters())).encode())
+    manifest = json.loads(manifest_path().read_text(encoding="utf-8"))
+    others = [other for other in manifest["checkpoints"] if other["name"] != config.name]
+    manifest["checkpoints"] = sorted([*others, entry], key=lambda e: str(e["name"]))
+    _write(manifest_path(), (json.dumps(manifest, indent=2) + "\n").encode())
+    return entry
+
+
+def _table_means(table: Path | None) -> dict[str, float]:
+    """Means of our method from the JSON of benchmarks.quality."""
+    if table is None:
+        return {}
+    result = json.loads(table.read_text(encoding="utf-8"))
+    return {f"x{scale}": round(values["mean"]["mad"], 4) for scale, values in result["ours"].items()}
+
+
+def _card(entry: dict[str, Any], config: RunConfig, parameters: int) -> str:
+    means = entry["metrics"]["middlebury2005_mad"]
+    return CARD.format(
+        **entry,
+        low=entry["scales"][0],
+        high=entry["scales"][1],
+        parameters=parameters,
+        kernel=LR_KERNEL,
+        integer=config.data.integer_share,
+        steps=entry["training"]["steps"],
+        samples=entry["training"]["steps"] * config.data.batch,
+        patch=config.data.patch,
+        hours=entry["training"]["seconds"] / 3600,
+        hardware=entry["training"]["hardware"],
+        validation=", ".join(f"{k} {v:.3f}" for k, v in entry["metrics"]["validation_mad"].items()) or "none",
+        table=f"Middlebury 2005, mean over six scenes: {', '.join(f'{k} {v:.3f}' for k, v in means.items())}.\n" if means else "",
+    )
+
+
+def _write(path: Path, payload: bytes) -> None:
+    partial = path.with_name(path.name + ".part")
+    partial.write_bytes(payload)
+    os.replace(partial, path)
+
+
+def main() -> None:
+    """Command line of the release."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, required=True, help="folder with last.pt and curve.csv")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--table", type=Path, help="JSON of benchmarks.quality for these weights")
+    parser.add_argument("--hardware", default=f"{os.cpu_count()} cores of {platform.machine()}")
+    arguments = parser.parse_args()
+    entry = release(arguments.run, load_config(arguments.config), arguments.table, arguments.hardware)
+    print(json.dumps(entry, indent=2))
+
+
+if __name__ == "__main__":
+    main()
