@@ -7,6 +7,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ class Pool:
 def build_pool(size: int, procedural: int, seed: int, real_folder: Path | None, workers: int) -> Pool:
     """Procedural pairs by seed, and overlapping windows of the real scenes below `real_folder`."""
     make = partial(_procedural_item, seed, size)
-    with ProcessPoolExecutor(workers) as executor:
+    # forked children of a process with running torch and OpenCV threads can hang
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
         items = list(executor.map(make, range(procedural), chunksize=8))
     for folder in sorted(path.parent for path in real_folder.rglob("meta.json")) if real_folder else []:
         items.extend(_real_items(folder, size))

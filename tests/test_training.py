@@ -1,0 +1,177 @@
+"""Training: the degradation is Pillow's, batches are reproducible, a kill changes nothing, a run can be released."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from bridgenet_infer import weights
+from training.config import DataConfig, load_config
+from training.curves import read_rows
+from training.degrade import crop, make_lr
+from training.pool import Pool, build_pool
+from training.procedural import procedural_pair
+from training.release import release
+from training.sampler import Batch, draw, make_batch, turn
+
+ROOT = Path(__file__).parents[1]
+CONFIG = """
+seed = 5
+checkpoint_every = 4
+validate_every = 1000
+[model]
+{model}
+[data]
+scales = [4, 8, 16]
+batch = 2
+patch = 32
+patch_coarse = 48
+pool_size = 64
+procedural = 6
+real_share = 0.0
+[optim]
+steps = 20
+warmup = 2
+two_optimisers = {two}
+"""
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+
+
+def write_config(folder: Path, two_optimisers: bool = False) -> Path:
+    model = "\n".join(f"{k} = {list(v) if isinstance(v, tuple) else str(v).lower()}" for k, v in _tiny_fields().items())
+    path = folder / "tiny.toml"
+    path.write_text(CONFIG.format(model=model, two=str(two_optimisers).lower()))
+    return path
+
+
+def _tiny_fields() -> dict[str, object]:
+    skip = ("activation", "guidance")
+    return {name: getattr(TINY, name) for name in TINY.__dataclass_fields__ if name not in skip}
+
+
+@pytest.fixture(scope="module")
+def pool() -> Pool:
+    return build_pool(64, 6, seed=3, real_folder=None, workers=1)
+
+
+@given(st.integers(0, 2**31), st.sampled_from([2, 3, 4, 5.5, 8, 16]))
+def test_eight_bit_degradation_is_pillows(seed: int, scale: float) -> None:
+    truth = (np.random.default_rng(seed).random((96, 112)) * 255).round().astype(np.uint8)
+    size = (round(112 / scale), round(96 / scale))
+    expected = np.asarray(Image.fromarray(truth).resize(size, Image.Resampling.BICUBIC)).astype(int)
+    got = make_lr(torch.from_numpy(truth.astype(np.float32))[None, None], scale, eight_bit=True)[0, 0].numpy()
+    difference = np.abs(got - expected)
+    assert difference.max() <= 1
+    assert (difference > 0).mean() <= 0.02
+
+
+def test_procedural_pairs_repeat_and_differ() -> None:
+    rgb, depth = procedural_pair(1, 2, 64)
+    again, depth_again = procedural_pair(1, 2, 64)
+    other, _ = procedural_pair(1, 3, 64)
+    assert np.array_equal(rgb, again)
+    assert np.array_equal(depth, depth_again)
+    assert not np.array_equal(rgb, other)
+    assert depth.min() >= 0
+    assert depth.max() <= 255
+
+
+@given(st.integers(0, 5000))
+def test_batches_are_reproducible_and_normalised_the_same_way(pool: Pool, step: int) -> None:
+    config = DataConfig(scales=(4, 8, 16), batch=3, patch=32, patch_coarse=48, pool_size=64)
+    draws = draw(config, pool.real, 3, seed=1, step=step)
+    batch, again = make_batch(config, pool, draws), make_batch(config, pool, draw(config, pool.real, 3, 1, step))
+    for name in Batch.__dataclass_fields__:
+        assert torch.equal(getattr(batch, name), getattr(again, name))
+    assert batch.truth.shape == batch.d_up.shape == batch.weight.shape == (len(draws.index), 1, draws.patch, draws.patch)
+    # blurring keeps the level: input and truth share one normalisation
+    assert (batch.truth - batch.d_up).mean().abs() < 0.25 * batch.truth.std() + 0.02
+
+
+def test_crop_and_turn() -> None:
+    x = torch.arange(2 * 1 * 6 * 6).reshape(2, 1, 6, 6).float()
+    cropped = crop(x, torch.tensor([[1, 2], [3, 0]]), 3)
+    assert torch.equal(cropped[0, 0], x[0, 0, 1:4, 2:5])
+    assert torch.equal(cropped[1, 0], x[1, 0, 3:6, 0:3])
+    assert len({tuple(turn(x, code).flatten().tolist()) for code in range(8)}) == 8
+
+
+@gpu
+@pytest.mark.parametrize("step", range(8))
+def test_cuda_batches_equal_the_cpus(pool: Pool, step: int) -> None:
+    config = DataConfig(scales=(4, 8, 16), batch=3, patch=32, patch_coarse=48, pool_size=64, edge_focus=0.0)
+    draws = draw(config, pool.real, 3, seed=1, step=step)
+    here, there = make_batch(config, pool, draws), make_batch(config, pool.to(torch.device("cuda")), draws)
+    for name in Batch.__dataclass_fields__:
+        difference = (getattr(here, name) - getattr(there, name).cpu()).abs()
+        if draws.eight_bit and name in ("d_up", "truth"):
+            assert (difference > 1e-5).float().mean() <= 0.02
+        else:
+            assert difference.max() <= 1e-5
+
+
+def run_training(config: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "BRIDGENET_DATA": str(out / "no-data"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "training.train", "--config", str(config), "--out", str(out / "runs" / "tiny")]
+    return subprocess.Popen([*command, "--device", "cpu", *more], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("two_optimisers", [False, True])
+def test_killed_in_mid_training_and_resumed_gives_the_same_curve(tmp_path: Path, two_optimisers: bool) -> None:
+    config = write_config(tmp_path, two_optimisers)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert run_training(config, whole).wait(timeout=120) == 0
+
+    process = run_training(config, broken)
+    curve = broken / "runs" / "tiny" / "curve.csv"
+    deadline = time.monotonic() + 120
+    while not read_rows(curve) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert run_training(config, broken).wait(timeout=120) == 0
+
+    columns = ("step", "loss_dsr", "loss_mde")
+    expected = [[row[c] for c in columns] for row in read_rows(whole / "runs" / "tiny" / "curve.csv")]
+    assert [[row[c] for c in columns] for row in read_rows(curve)] == expected
+    assert [row[0] for row in expected] == [4, 8, 12, 16, 20]
+    states = [torch.load(folder / "runs" / "tiny" / "last.pt", weights_only=True) for folder in (whole, broken)]
+    for key in ("model", "ema"):
+        assert all(torch.equal(states[0][key][name], states[1][key][name]) for name in states[0][key])
+
+
+def test_a_run_becomes_a_verified_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = write_config(tmp_path)
+    assert run_training(config, tmp_path, "--stop-at", "6").wait(timeout=120) == 0
+    manifest = tmp_path / "weights_manifest.json"
+    manifest.write_text('{"checkpoints": []}')
+    monkeypatch.setattr(weights, "PACKAGE_FOLDER", tmp_path / "package")
+    for module in ("bridgenet_infer.weights", "training.release"):
+        monkeypatch.setattr(f"{module}.CHECKPOINT_FOLDER", tmp_path / "checkpoints")
+    entry = release(tmp_path / "runs" / "tiny", load_config(config), None, "test")
+    loaded = weights.load_weights("tiny")
+    state = torch.load(tmp_path / "runs" / "tiny" / "last.pt", weights_only=True)["ema"]
+    assert loaded.sha256 == entry["sha256"]
+    assert loaded.model.config == load_config(config).model
+    for name, tensor in loaded.model.state_dict().items():
+        assert torch.allclose(tensor, state[name], rtol=1e-3, atol=1e-6)  # fp16 storage
+    assert entry["sha256"] in (tmp_path / "checkpoints" / "tiny.md").read_text()
+
+
+def test_config_names_unknown_fields(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text("[optim]\nstep = 3\n")
+    with pytest.raises(ValueError, match="step"):
+        load_config(path)
