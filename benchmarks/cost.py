@@ -18,7 +18,7 @@ def gflop(model: BridgeNet, size: int, estimate_depth: bool) -> float:
     """GFLOP (a multiply-add is two) of one forward pass at size x size pixels."""
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 3, size, size), torch.zeros(1, 1, size, size), estimate_depth)
-    return counter.get_total_flops() / 1e9
+    return float(counter.get_total_flops()) / 1e9
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ def fill_holes(depth: FloatArray, valid: BoolArray) -> FloatArray:
     if not valid.any():
         raise ValueError(f"all {valid.size} depth pixels are invalid")
     if valid.all():
-        return depth.copy()
+        return np.array(depth)
     _, labels = cv2.distanceTransformWithLabels(
         (~valid).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )

@@ -75,7 +75,7 @@ def read_depth(path: str | os.PathLike[str]) -> Array:
         if image.mode not in PIL_DEPTH_MODES:
             raise ValueError(f"{path}: depth must have one channel, got an image of mode {image.mode}, {image.size}")
         if getattr(image, "n_frames", 1) != 1:
-            raise ValueError(f"{path}: depth must have one page, got {image.n_frames}")  # type: ignore[attr-defined]
+            raise ValueError(f"{path}: depth must have one page, got {image.n_frames}")
         return np.asarray(image).astype(PIL_DEPTH_MODES[image.mode])
 
 

@@ -19,8 +19,7 @@ Restored = npt.NDArray[Any] | Image.Image | Tensor
 def nearest(lr: Array, size: tuple[int, int]) -> Array:
     """(..., h, w) -> (..., H, W) by nearest neighbour: the pixel whose area holds the HR pixel's centre."""
     rows, columns = (
-        ((np.arange(high) + 0.5) * low / high).astype(np.intp)
-        for low, high in zip(lr.shape[-2:], size, strict=True)
+        ((np.arange(high) + 0.5) * low / high).astype(np.intp) for low, high in zip(lr.shape[-2:], size, strict=True)
     )
     picked: Array = lr[..., rows[:, None], columns]
     return picked
@@ -34,9 +33,7 @@ def to_dtype(depth: Array, dtype: np.dtype[Any]) -> Array:
     return np.clip(depth, limits.tiny, limits.max).astype(dtype)
 
 
-def restore_holes(
-    depth: Array, received: LowResolutionDepth, fill_holes: bool
-) -> tuple[Array, npt.NDArray[np.bool_]]:
+def restore_holes(depth: Array, received: LowResolutionDepth, fill_holes: bool) -> tuple[Array, npt.NDArray[np.bool_]]:
     """Put the LR holes back, with the very value that marked them.
 
     Parameters

@@ -73,13 +73,9 @@ def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolut
     elif isinstance(lr_depth, np.ndarray):
         raw = lr_depth
     else:
-        raise TypeError(
-            f"lr_depth must be a NumPy array, PIL image or torch tensor, got {type(lr_depth).__name__}"
-        )
+        raise TypeError(f"lr_depth must be a NumPy array, PIL image or torch tensor, got {type(lr_depth).__name__}")
     if raw.dtype.name not in DEPTH_DTYPES:
-        raise TypeError(
-            f"lr_depth must be one of {', '.join(DEPTH_DTYPES)}, got {raw.dtype} of shape {raw.shape}"
-        )
+        raise TypeError(f"lr_depth must be one of {', '.join(DEPTH_DTYPES)}, got {raw.dtype} of shape {raw.shape}")
     if raw.ndim not in (2, 3) or raw.size == 0:
         raise ValueError(f"lr_depth must be a non-empty (h, w) or (B, h, w), got shape {raw.shape}")
     batch = raw if raw.ndim == 3 else raw[None]
@@ -103,9 +99,7 @@ def _find_valid(raw: Array, invalid: float | None) -> npt.NDArray[np.bool_]:
 
 def _depth_from_pil(image: Image.Image) -> Array:
     if image.mode not in PIL_DEPTH_MODES:
-        raise TypeError(
-            f"a depth image must have mode {', '.join(PIL_DEPTH_MODES)}, got {image.mode} {image.size}"
-        )
+        raise TypeError(f"a depth image must have mode {', '.join(PIL_DEPTH_MODES)}, got {image.mode} {image.size}")
     return np.asarray(image).astype(PIL_DEPTH_MODES[image.mode])  # native byte order
 
 
@@ -181,17 +175,11 @@ def resolve_scale(scale: float | str, lr_size: Size, hr_size: Size) -> float:
     TypeError
         If it is neither a number nor "auto".
     """
-    implied = math.sqrt(hr_size[0] * hr_size[1] / (lr_size[0] * lr_size[1]))
     shapes = f"lr_depth {lr_size} and rgb {hr_size}"
     if scale == "auto":
-        candidates = (float(round(implied)), implied)
-        found = next(
-            (s for s in candidates if MIN_SCALE <= s <= MAX_SCALE and _fits(s, lr_size, hr_size)), None
-        )
+        found = next((s for s in _candidates(lr_size, hr_size) if _fits(s, lr_size, hr_size)), None)
         if found is None:
-            raise ValueError(
-                f"no scale from {MIN_SCALE} to {MAX_SCALE} explains {_describe(shapes, lr_size, hr_size)}"
-            )
+            raise ValueError(f"no scale from {MIN_SCALE} to {MAX_SCALE} explains {_describe(shapes, lr_size, hr_size)}")
         return found
     if isinstance(scale, bool | str) or not isinstance(scale, int | float | np.integer | np.floating):
         raise TypeError(f"scale must be a number or 'auto', got {scale!r}")
@@ -200,6 +188,15 @@ def resolve_scale(scale: float | str, lr_size: Size, hr_size: Size) -> float:
     if not _fits(float(scale), lr_size, hr_size):
         raise ValueError(f"scale {scale:g} does not fit {_describe(shapes, lr_size, hr_size)}")
     return float(scale)
+
+
+def _candidates(lr_size: Size, hr_size: Size) -> list[float]:
+    """The implied scale, whole if that fits, and the middle of all that fit; kept within the limits."""
+    implied = math.sqrt(hr_size[0] * hr_size[1] / (lr_size[0] * lr_size[1]))
+    pairs = list(zip(lr_size, hr_size, strict=True))
+    least = max(MIN_SCALE, *(high / (low + 1) for low, high in pairs))
+    most = min(MAX_SCALE, *(high / (low - 1) if low > 1 else MAX_SCALE for low, high in pairs))
+    return [float(min(max(s, MIN_SCALE), MAX_SCALE)) for s in (round(implied), implied, (least + most) / 2)]
 
 
 def _fits(scale: float, lr_size: Size, hr_size: Size) -> bool:

@@ -49,9 +49,7 @@ def manifest_path() -> Path:
     for file in files:
         if file.name == MANIFEST and (path := Path(str(file.locate()))).is_file():
             return path
-    raise FileNotFoundError(
-        f"{MANIFEST} found neither beside {PACKAGE_FOLDER} nor in the installed distribution"
-    )
+    raise FileNotFoundError(f"{MANIFEST} found neither beside {PACKAGE_FOLDER} nor in the installed distribution")
 
 
 def read_manifest() -> dict[str, dict[str, object]]:
@@ -97,9 +95,7 @@ def _find_file(path: Path, names: list[str]) -> Path:
             raise OSError(f"{path} must hold exactly one .safetensors file, it has {len(found)}")
         return found[0]
     if not path.exists():
-        raise ValueError(
-            f"weights {str(path)!r} is neither a known name ({', '.join(names)}) nor an existing path"
-        )
+        raise ValueError(f"weights {str(path)!r} is neither a known name ({', '.join(names)}) nor an existing path")
     return path
 
 
@@ -129,8 +125,7 @@ def load_checkpoint(path: Path) -> BridgeNet:
 def checkpoint_bytes(model: BridgeNet, notes: dict[str, str]) -> bytes:
     """Serialise a graph: fp16 tensors, config and `notes` in the metadata."""
     tensors = {
-        name: tensor.detach().cpu().to(torch.float16).contiguous()
-        for name, tensor in model.state_dict().items()
+        name: tensor.detach().cpu().to(torch.float16).contiguous() for name, tensor in model.state_dict().items()
     }
     header = {"format": FORMAT, "config": model.config.to_json(), **notes}
     return save(tensors, header)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 
 from bridgenet_infer.holes import fill_holes
 from bridgenet_infer.read import read_depth

@@ -104,6 +104,8 @@ def test_usage_errors_end_with_2_and_version_prints(capsys: pytest.CaptureFixtur
 
 
 def test_importing_the_package_does_not_import_torch() -> None:
-    code = "import sys, bridgenet_infer, bridgenet_infer.cli; print(sorted({'torch', 'cv2', 'numpy'} & set(sys.modules)))"
+    code = (
+        "import sys, bridgenet_infer, bridgenet_infer.cli; print(sorted({'torch', 'cv2', 'numpy'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -95,7 +95,9 @@ def test_batches_are_reproducible_and_normalised_the_same_way(pool: Pool, step: 
     batch, again = make_batch(config, pool, draws), make_batch(config, pool, draw(config, pool.real, 3, 1, step))
     for name in Batch.__dataclass_fields__:
         assert torch.equal(getattr(batch, name), getattr(again, name))
-    assert batch.truth.shape == batch.d_up.shape == batch.weight.shape == (len(draws.index), 1, draws.patch, draws.patch)
+    assert (
+        batch.truth.shape == batch.d_up.shape == batch.weight.shape == (len(draws.index), 1, draws.patch, draws.patch)
+    )
     # blurring keeps the level: input and truth share one normalisation
     assert (batch.truth - batch.d_up).mean().abs() < 0.25 * batch.truth.std() + 0.02
 
@@ -122,20 +124,22 @@ def test_cuda_batches_equal_the_cpus(pool: Pool, step: int) -> None:
             assert difference.max() <= 1e-5
 
 
-def run_training(config: Path, out: Path, *more: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "BRIDGENET_DATA": str(out / "no-data"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "training.train", "--config", str(config), "--out", str(out / "runs" / "tiny")]
-    return subprocess.Popen([*command, "--device", "cpu", *more], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+def run_training(config: Path, run: Path, *more: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "BRIDGENET_DATA": str(run / "no-data"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "training.train", "--config", str(config), "--out", str(run)]
+    return subprocess.Popen(
+        [*command, "--device", "cpu", *more], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    )
 
 
 @pytest.mark.parametrize("two_optimisers", [False, True])
 def test_killed_in_mid_training_and_resumed_gives_the_same_curve(tmp_path: Path, two_optimisers: bool) -> None:
     config = write_config(tmp_path, two_optimisers)
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole, broken = tmp_path / "runs" / "whole", tmp_path / "runs" / "broken"
     assert run_training(config, whole).wait(timeout=120) == 0
 
     process = run_training(config, broken)
-    curve = broken / "runs" / "tiny" / "curve.csv"
+    curve = broken / "curve.csv"
     deadline = time.monotonic() + 120
     while not read_rows(curve) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -144,17 +148,17 @@ def test_killed_in_mid_training_and_resumed_gives_the_same_curve(tmp_path: Path,
     assert run_training(config, broken).wait(timeout=120) == 0
 
     columns = ("step", "loss_dsr", "loss_mde")
-    expected = [[row[c] for c in columns] for row in read_rows(whole / "runs" / "tiny" / "curve.csv")]
+    expected = [[row[c] for c in columns] for row in read_rows(whole / "curve.csv")]
     assert [[row[c] for c in columns] for row in read_rows(curve)] == expected
     assert [row[0] for row in expected] == [4, 8, 12, 16, 20]
-    states = [torch.load(folder / "runs" / "tiny" / "last.pt", weights_only=True) for folder in (whole, broken)]
+    states = [torch.load(folder / "last.pt", weights_only=True) for folder in (whole, broken)]
     for key in ("model", "ema"):
         assert all(torch.equal(states[0][key][name], states[1][key][name]) for name in states[0][key])
 
 
 def test_a_run_becomes_a_verified_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = write_config(tmp_path)
-    assert run_training(config, tmp_path, "--stop-at", "6").wait(timeout=120) == 0
+    assert run_training(config, tmp_path / "runs" / "tiny", "--stop-at", "6").wait(timeout=120) == 0
     manifest = tmp_path / "weights_manifest.json"
     manifest.write_text('{"checkpoints": []}')
     monkeypatch.setattr(weights, "PACKAGE_FOLDER", tmp_path / "package")

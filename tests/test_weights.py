@@ -24,7 +24,9 @@ def test_shipped_checkpoints_match_the_manifest() -> None:
 
 
 def test_file_and_folder_give_the_same_weights(tiny_checkpoint: Path, tiny_model: BridgeNet) -> None:
-    by_file, by_folder = (DepthUpsampler.from_pretrained(p, device="cpu") for p in (tiny_checkpoint, tiny_checkpoint.parent))
+    by_file, by_folder = (
+        DepthUpsampler.from_pretrained(p, device="cpu") for p in (tiny_checkpoint, tiny_checkpoint.parent)
+    )
     assert by_file.sha256 == by_folder.sha256
     for name, tensor in by_file.model.state_dict().items():
         assert torch.allclose(tensor, tiny_model.state_dict()[name], rtol=1e-3, atol=1e-6)

@@ -78,9 +78,7 @@ def _silhouette(rng: Rng, size: int) -> Array:
         thickness = -1 if kind == "ellipse" else int(rng.integers(2, max(3, int(radius / 3))))
         cv2.ellipse(mask, centre.astype(int).tolist(), axes, float(rng.uniform(0, 180)), 0, 360, 1, thickness)
     elif kind == "box":
-        box = cv2.boxPoints(
-            (centre.tolist(), (radius * rng.uniform(0.3, 2, 2)).tolist(), float(rng.uniform(0, 180)))
-        )
+        box = cv2.boxPoints((centre.tolist(), (radius * rng.uniform(0.3, 2, 2)).tolist(), float(rng.uniform(0, 180))))
         cv2.fillPoly(mask, [np.asarray(box).round().astype(np.int32)], 1)
     elif kind == "sticks":
         spread = rng.uniform(4, 50)
@@ -88,9 +86,7 @@ def _silhouette(rng: Rng, size: int) -> Array:
         for _ in range(int(rng.integers(1, 7))):
             a = centre + rng.normal(0, spread, 2)
             b = a + (direction + rng.normal(0, 0.3, 2)) * radius * 2
-            cv2.line(
-                mask, a.astype(int).tolist(), b.astype(int).tolist(), 1, int(rng.choice([1, 2, 3, 4, 6, 9]))
-            )
+            cv2.line(mask, a.astype(int).tolist(), b.astype(int).tolist(), 1, int(rng.choice([1, 2, 3, 4, 6, 9])))
     else:
         _grid(rng, mask, int(radius))
     return mask
@@ -101,9 +97,7 @@ def _grid(rng: Rng, mask: Array, radius: int) -> None:
     size, pitch = mask.shape[0], int(rng.integers(8, 40))
     bar = int(rng.integers(2, max(3, pitch // 2)))
     line = (np.arange(size) % pitch < bar).astype(np.uint8)
-    pattern = (
-        np.maximum(line[:, None], line[None]) if rng.random() < 0.6 else np.broadcast_to(line, mask.shape)
-    )
+    pattern = np.maximum(line[:, None], line[None]) if rng.random() < 0.6 else np.broadcast_to(line, mask.shape)
     turn = cv2.getRotationMatrix2D((size / 2, size / 2), float(rng.uniform(0, 90)), 1)
     pattern = cv2.warpAffine(np.ascontiguousarray(pattern), turn, (size, size), flags=cv2.INTER_NEAREST)
     y, x = (int(v) for v in rng.integers(0, size, 2))
@@ -130,7 +124,7 @@ def _colour(rng: Rng) -> Array:
 def _texture(rng: Rng, size: int, colour: Array) -> Array:
     """(size, size, 3) float32 surface: plain, noise, stripes, checks or several octaves, lit by a gradient."""
     kind = rng.choice(["plain", "noise", "stripes", "checks", "octaves"], p=[0.3, 0.15, 0.15, 0.12, 0.28])
-    pattern = np.zeros((size, size), np.float32)
+    pattern: Array = np.zeros((size, size), np.float32)
     if kind == "noise":
         pattern = rng.normal(0, 1, (size, size)).astype(np.float32)
         pattern = cv2.GaussianBlur(pattern, (0, 0), rng.uniform(0.6, 3)) * 2

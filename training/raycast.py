@@ -104,7 +104,7 @@ def _shade(scene: Scene, origin: Array, rays: Array) -> Array:
     """Textured Lambert surfaces under one shadowing light, a soft ambient gradient and a little haze."""
     depth, faces = _cast(scene, origin, rays)
     hit = faces >= 0
-    colour = np.broadcast_to(FOG_COLOUR, rays.shape).copy()
+    colour: Array = np.array(np.broadcast_to(FOG_COLOUR, rays.shape))
     if not hit.any():
         return colour
     points = origin + depth[hit, None] * rays[hit]
@@ -202,7 +202,11 @@ def _build_indoor(builder: SceneBuilder) -> None:
     rng, table = builder.rng, 0.55  # height of the table top below the camera, metres
     wall = builder.material(0.35, [0.55, 0.5, 0.42], "noise", 0.35)
     builder.add(trimesh.creation.box([9, 7, 0.1]), [0, 0, 3.3], wall)
-    builder.add(trimesh.creation.box([6, 0.05, 3]), [0, table + 0.025, 2.1], builder.material(0.3, [0.45, 0.3, 0.2], "stripes", 0.5))
+    builder.add(
+        trimesh.creation.box([6, 0.05, 3]),
+        [0, table + 0.025, 2.1],
+        builder.material(0.3, [0.45, 0.3, 0.2], "stripes", 0.5),
+    )
     for depth in np.linspace(2.6, 0.95, 11):
         x = rng.uniform(-0.55, 0.55) * depth
         size = rng.uniform(0.08, 0.2)
@@ -223,7 +227,9 @@ def _build_indoor(builder: SceneBuilder) -> None:
             builder.add(ring, [x, table - size * 1.18, depth], material, builder.turn())
         else:
             for _ in range(5):
-                lean = trimesh.transformations.rotation_matrix(rng.uniform(-0.35, 0.35), [rng.random(), 0, rng.random()])
+                lean = trimesh.transformations.rotation_matrix(
+                    rng.uniform(-0.35, 0.35), [rng.random(), 0, rng.random()]
+                )
                 builder.add(_upright(0.006, 0.55), [x + rng.normal(0, 0.03), table - 0.27, depth], material, lean)
     _add_fence(builder, [-0.62, table, 1.25], 0.5, 0.42, 0.045, 0.012)
 
@@ -240,7 +246,11 @@ def _add_fence(builder: SceneBuilder, foot: list[float], width: float, height: f
 
 def _build_outdoor(builder: SceneBuilder) -> None:
     rng, ground = builder.rng, 1.6  # camera height, metres
-    builder.add(trimesh.creation.box([200, 0.1, 78]), [0, ground + 0.05, 41], builder.material(1.5, [0.33, 0.33, 0.32], "noise", 0.4))
+    builder.add(
+        trimesh.creation.box([200, 0.1, 78]),
+        [0, ground + 0.05, 41],
+        builder.material(1.5, [0.33, 0.33, 0.32], "noise", 0.4),
+    )
     for side in (-1, 1):
         for z in np.arange(8, 78, 9.0):
             size = rng.uniform([6, 5, 6], [9, 14, 8.5])

@@ -37,7 +37,7 @@ trained from scratch by this project. Licence: {licence}.
 | sha256 | `{sha256}` |
 | LR kernel in training | {kernel} (antialiased), 8-bit in {integer:.0%} of the batches, holes filled before |
 | data | {data} |
-| training | {steps:,} steps, {samples:,} patches of {patch} x {patch} pixels or their equal, {hours:.2f} h on {hardware} |
+| training | {steps:,} steps, {samples:,} patches of {patch} x {patch}, {hours:.2f} h on {hardware} |
 | graph | `{config}` |
 
 Validation (Middlebury scenes kept apart; mean absolute difference in grey levels of 0..255): {validation}.
@@ -59,7 +59,12 @@ def release(run: Path, config: RunConfig, table: Path | None, hardware: str) -> 
     model = build_bridgenet(config.model)
     model.load_state_dict(state["ema"])
     low, high = min(config.data.scales), max(config.data.scales)
-    notes = {"scales": f"{low:g}-{high:g}", "lr_kernel": LR_KERNEL, "normalisation": "percentiles 1-99", "licence": LICENCE}
+    notes = {
+        "scales": f"{low:g}-{high:g}",
+        "lr_kernel": LR_KERNEL,
+        "normalisation": "percentiles 1-99",
+        "licence": LICENCE,
+    }
     payload = checkpoint_bytes(model, notes)
     validation = next((row for row in reversed(read_rows(run / "curve.csv")) if "x8" in row), {})
     entry: dict[str, Any] = {
@@ -113,7 +118,9 @@ def _card(entry: dict[str, Any], config: RunConfig, parameters: int) -> str:
         hours=entry["training"]["seconds"] / 3600,
         hardware=entry["training"]["hardware"],
         validation=", ".join(f"{k} {v:.3f}" for k, v in entry["metrics"]["validation_mad"].items()) or "none",
-        table=f"Middlebury 2005, mean over six scenes: {', '.join(f'{k} {v:.3f}' for k, v in means.items())}.\n" if means else "",
+        table=f"Middlebury 2005, mean over six scenes: {', '.join(f'{k} {v:.3f}' for k, v in means.items())}.\n"
+        if means
+        else "",
     )
 
 

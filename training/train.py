@@ -75,9 +75,7 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         self.real = pool.real.cpu()
-        self.grid_cells = (
-            pool.rgb.shape[-1] - min(config.data.patch, config.data.patch_coarse)
-        ) // ORIGIN_GRID + 1
+        self.grid_cells = (pool.rgb.shape[-1] - min(config.data.patch, config.data.patch_coarse)) // ORIGIN_GRID + 1
 
     def train_step(self) -> tuple[Tensor, Tensor]:
         """One step; the losses stay on the device (no host synchronisation)."""
@@ -150,11 +148,11 @@ def train(
     last, curve = folder / "last.pt", folder / "curve.csv"
     if last.exists():
         run.load(last)
-        keep_rows(curve, run.step)
     elif start_from is not None:
         weights = torch.load(start_from, map_location=device, weights_only=True)["ema"]
         run.model.load_state_dict(weights)
         run.ema.load_state_dict(weights)
+    keep_rows(curve, run.step)  # a row may have been written just before a kill, its checkpoint not
     scenes = load_scenes(data_folder() / "val")
     sums, since, began = torch.zeros(2, device=device), run.step, time.perf_counter()
     while run.step < min(stop_at, config.optim.steps):
@@ -179,12 +177,8 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="run folder (default: out/runs/NAME)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument(
-        "--start-from", type=Path, help="last.pt of another run whose EMA weights to start from"
-    )
-    parser.add_argument(
-        "--stop-at", type=int, default=2**62, help="pause after this step; the schedule is unchanged"
-    )
+    parser.add_argument("--start-from", type=Path, help="last.pt of another run whose EMA weights to start from")
+    parser.add_argument("--stop-at", type=int, default=2**62, help="pause after this step; the schedule is unchanged")
     arguments = parser.parse_args()
     config = load_config(arguments.config)
     folder = arguments.out or Path("out/runs") / config.name

@@ -39,9 +39,7 @@ def load_scenes(folder: Path) -> list[Scene]:
     return scenes
 
 
-def validate(
-    model: BridgeNet, scenes: list[Scene], scales: tuple[int, ...], device: torch.device
-) -> dict[str, Any]:
+def validate(model: BridgeNet, scenes: list[Scene], scales: tuple[int, ...], device: torch.device) -> dict[str, Any]:
     """Mean MAD in grey levels per scale, as {"x8": ...}, through the public up-sampler."""
     upsampler = DepthUpsampler(model, device=device)
     means: dict[str, Any] = {}

@@ -40,9 +40,7 @@ class BridgeNet(nn.Module):
             for width in (config.dsr_widths[2], config.dsr_widths[1]):
                 self.content_bridges.append(ContentGuidanceBridge(width, config.pyramid_width, reduction))
 
-    def forward(
-        self, rgb: Tensor, d_up: Tensor, estimate_depth: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
+    def forward(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool = False) -> tuple[Tensor, Tensor | None]:
         """Super-resolve one batch.
 
         Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +32,7 @@ class DownsampleBlock(nn.Module):
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(conv3x3(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.convs = nn.ModuleList(conv3x3(a, b) for a, b in pairwise(widths))
 
     def forward(self, x: Tensor) -> Tensor:
         for conv in self.convs:
@@ -55,19 +56,16 @@ class DSRNet(nn.Module):
         )
         self.trunk = residual_blocks(config.trunk_blocks, c8, activation)
         # 4x4 stride 2 stays centred on the max-pool grid
-        self.multi_scale = nn.ModuleList(
-            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.multi_scale = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths))
         self.fusion_blocks = residual_blocks(2, c8, activation)
         self.downsample = DownsampleBlock(widths)
-        self.decoder = nn.ModuleList((conv3x3(c8, 4 * c4), conv3x3(c4, 4 * c2), conv3x3(c2, 4 * c1)))
-        self.activation = make_activation(activation)
-        self.skips = nn.ModuleList(
-            (nn.Conv2d(c4, c4, 1), nn.Conv2d(c2, c2, 1)) if config.decoder_skips else ()
-        )
-        self.head = nn.Conv2d(c1, 1, 1)
-        for conv in self.decoder:
+        decoder = [conv3x3(c8, 4 * c4), conv3x3(c4, 4 * c2), conv3x3(c2, 4 * c1)]
+        for conv in decoder:
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")  # the default loses two thirds a level
+        self.decoder = nn.ModuleList(decoder)
+        self.activation = make_activation(activation)
+        self.skips = nn.ModuleList((nn.Conv2d(c4, c4, 1), nn.Conv2d(c2, c2, 1)) if config.decoder_skips else ())
+        self.head = nn.Conv2d(c1, 1, 1)
         # zero would delay learning, the default would start far from the input skip
         nn.init.normal_(self.head.weight, std=0.01 if config.input_skip else 0.1)
         if self.head.bias is not None:
@@ -87,7 +85,7 @@ class DSRNet(nn.Module):
         for conv, feature in zip(self.multi_scale, unguided, strict=True):
             path = conv(path) + feature
         merged: Tensor = self.fusion_blocks(self.trunk(deep) + path)
-        return merged + self.downsample(shallow)
+        return torch.add(merged, self.downsample(shallow))
 
     def decode(self, merged: Tensor, guided: Sequence[Tensor]) -> list[Tensor]:
         """Features at strides 4, 2, 1; the last has no activation (conv, shuffle and head are linear)."""

@@ -1,0 +1,52 @@
+"""The wheel: what is in it, and that the installed package finds manifest and weights without the source tree."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)], check=True)
+    return next(folder.glob("*.whl"))
+
+
+def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.startswith("bridgenet_infer-")} == {"bridgenet_infer"}
+    for needed in ("bridgenet_infer/py.typed", "bridgenet_infer/checkpoints/lite.safetensors"):
+        assert needed in names
+    assert any(name.endswith("/data/share/bridgenet-infer/weights_manifest.json") for name in names)
+    assert wheel.stat().st_size < 40 * 2**20
+
+
+def test_installed_wheel_loads_its_weights_away_from_the_source_tree(wheel: Path, tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run(
+        [*pip, "install", "--no-deps", "--prefix", str(tmp_path / "prefix"), "--ignore-installed", str(wheel)],
+        check=True,
+    )
+    site = next((tmp_path / "prefix").rglob("site-packages"))
+    code = (
+        "import bridgenet_infer.weights as w; print(w.__file__); print(w.manifest_path());"
+        "print(w.load_weights('lite').name)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    module, manifest, name = done.stdout.split()
+    assert module.startswith(str(site))
+    assert manifest.startswith(str(tmp_path))
+    assert name == "lite"
