@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +16,11 @@ from PIL import Image
 from bridgenet_infer import DepthUpsampler, UpsampledDepth, upsample_depth
 from bridgenet_infer.holes import fill_holes
 from bridgenet_infer.normalise import measure_normalisation
+from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.resample import resize_bicubic
 from bridgenet_infer.restore import nearest
 from bridgenet_infer.validate import DEPTH_DTYPES, resolve_scale
+from examples.compare import bicubic, errors
 
 dtypes = st.sampled_from(DEPTH_DTYPES)
 sides = st.integers(2, 12)
@@ -264,3 +267,29 @@ def test_the_function_and_the_class_agree(lite: DepthUpsampler) -> None:
     assert details.estimated_depth is not None
     assert (details.weights, len(details.sha256), details.scale) == ("lite", 64, 8.0)
     assert lite(rgb, depth, 8, return_details=True).estimated_depth is None
+
+
+def test_the_lr_kernel_re_applied_to_the_result_returns_the_input(lite: DepthUpsampler) -> None:
+    """Absolute depth holds: bicubic itself misses its input by more at steps (the stated bound is the README's)."""
+    folder = Path(__file__).parents[1] / "examples" / "desk"
+    rgb, lr = read_rgb(folder / "rgb.png"), read_depth(folder / "depth_lr.png")
+    result = np.asarray(lite(rgb, lr, 8)).astype(np.float32)
+    again = np.asarray(Image.fromarray(result).resize(lr.shape[::-1], Image.Resampling.BICUBIC))
+    span = float(np.ptp(lr))
+    assert np.abs(again - lr).mean() < 0.005 * span
+    assert np.abs(again - lr).max() < 0.1 * span
+    assert abs(float((again - lr).mean())) < 0.001 * span  # no bias
+
+
+def test_the_shipped_weights_beat_bicubic_on_the_rendered_examples(lite: DepthUpsampler) -> None:
+    for name in ("desk", "street"):
+        folder = Path(__file__).parents[1] / "examples" / name
+        rgb, lr, exact = (
+            read_rgb(folder / "rgb.png"),
+            read_depth(folder / "depth_lr.png"),
+            read_depth(folder / "depth.png"),
+        )
+        mask = (exact > 0) & (nearest(lr, exact.shape) > 0)
+        ours, _ = errors(np.asarray(lite(rgb, lr, 8)), exact, mask)
+        plain, _ = errors(bicubic(lr, exact.shape), exact, mask)
+        assert ours < 0.9 * plain, name

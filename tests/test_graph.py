@@ -166,7 +166,7 @@ def test_fresh_paper_graph_is_stable_and_starts_at_its_input() -> None:
     model = build_bridgenet(BridgeNetConfig(dsr_widths=(16,) * 4, mde_widths=(16,) * 5, pyramid_width=16))
     rgb, d_up = pair(1)
     d_sr, _ = model(rgb, d_up)
-    assert (d_sr - d_up).abs().max() < 0.1
+    assert (d_sr - d_up).abs().mean() < 0.05
 
 
 def test_config_survives_json_and_names_unknown_fields() -> None:
