@@ -100,7 +100,8 @@ def _table_means(table: Path | None) -> dict[str, float]:
     if table is None:
         return {}
     result = json.loads(table.read_text(encoding="utf-8"))
-    return {f"x{scale}": round(values["mean"]["mad"], 4) for scale, values in result["ours"].items()}
+    scales = [key for key in result if key.startswith("x")]
+    return {scale: round(result[scale]["scores"]["ours"]["MAD"][-1], 4) for scale in scales}
 
 
 def _card(entry: dict[str, Any], config: RunConfig, parameters: int) -> str:
