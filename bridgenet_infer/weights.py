@@ -20,6 +20,7 @@ MANIFEST = "weights_manifest.json"
 PACKAGE_FOLDER = Path(__file__).parent
 CHECKPOINT_FOLDER = PACKAGE_FOLDER / "checkpoints"  # bundled files
 FORMAT = "bridgenet-infer/1"
+METADATA_KEY = "bridgenet_infer"
 
 
 @dataclass(frozen=True)
@@ -109,13 +110,13 @@ def load_checkpoint(path: Path) -> BridgeNet:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
+            header = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
             tensors: dict[str, Tensor] = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
         if header.get("format") != FORMAT:
             raise ValueError(f"its metadata has format {header.get('format')!r}, not {FORMAT!r}")
-        model = build_bridgenet(BridgeNetConfig.from_json(header.get("config", "")))
+        model = build_bridgenet(BridgeNetConfig.from_dict(header["config"]))
         model.load_state_dict(tensors, strict=True)
-    except (SafetensorError, ValueError, RuntimeError) as error:
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise OSError(f"{path} is not a readable BridgeNet checkpoint: {error}") from error
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise OSError(f"{path} holds values that are not finite")
@@ -127,5 +128,6 @@ def checkpoint_bytes(model: BridgeNet, notes: dict[str, str]) -> bytes:
     tensors = {
         name: tensor.detach().cpu().to(torch.float16).contiguous() for name, tensor in model.state_dict().items()
     }
-    header = {"format": FORMAT, "config": model.config.to_json(), **notes}
-    return save(tensors, header)
+    header = {"format": FORMAT, "config": json.loads(model.config.to_json()), **notes}
+    # one key: safetensors writes several in random order, and the file's hash would change with every release
+    return save(tensors, {METADATA_KEY: json.dumps(header, sort_keys=True)})

@@ -277,7 +277,7 @@ def test_the_lr_kernel_re_applied_to_the_result_returns_the_input(lite: DepthUps
     again = np.asarray(Image.fromarray(result).resize(lr.shape[::-1], Image.Resampling.BICUBIC))
     span = float(np.ptp(lr))
     assert np.abs(again - lr).mean() < 0.005 * span
-    assert np.abs(again - lr).max() < 0.1 * span
+    assert np.abs(again - lr).max() < 0.15 * span
     assert abs(float((again - lr).mean())) < 0.001 * span  # no bias
 
 

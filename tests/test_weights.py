@@ -66,23 +66,27 @@ def test_a_broken_manifest_is_named(own_manifest: Path) -> None:
 def test_foreign_incomplete_and_non_finite_checkpoints_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
     tensors = load_file(tiny_checkpoint)
     name = next(iter(tensors))
-    header = {"format": weights.FORMAT, "config": "{}"}
     with weights.safe_open(tiny_checkpoint, framework="pt") as file:
-        header = file.metadata()
+        header = json.loads(file.metadata()[weights.METADATA_KEY])
     cases = {
-        "foreign": (tensors, {"format": "pt"}),
-        "incomplete": ({k: v for k, v in tensors.items() if k != name}, header),
-        "extra": ({**tensors, "surplus": torch.zeros(1)}, header),
-        "shape": ({**tensors, name: torch.zeros(1, 2, 3)}, header),
-        "config": (tensors, {**header, "config": '{"dsr_widths": [1, 2]}'}),
-        "nojson": (tensors, {**header, "config": "{"}),
-        "nan": ({**tensors, name: torch.full_like(tensors[name], torch.nan)}, header),
+        "foreign": (tensors, json.dumps({"format": "pt"})),
+        "incomplete": ({k: v for k, v in tensors.items() if k != name}, json.dumps(header)),
+        "extra": ({**tensors, "surplus": torch.zeros(1)}, json.dumps(header)),
+        "shape": ({**tensors, name: torch.zeros(1, 2, 3)}, json.dumps(header)),
+        "config": (tensors, json.dumps({**header, "config": {"dsr_widths": [1, 2]}})),
+        "nojson": (tensors, "{"),
+        "nan": ({**tensors, name: torch.full_like(tensors[name], torch.nan)}, json.dumps(header)),
     }
     for case, (content, metadata) in cases.items():
         path = tmp_path / f"{case}.safetensors"
-        save_file(content, path, metadata)
+        save_file(content, path, {weights.METADATA_KEY: metadata})
         with pytest.raises(OSError, match=case):
             weights.load_checkpoint(path)
+
+
+def test_the_same_weights_give_the_same_file(tiny_model: BridgeNet) -> None:
+    notes = {"lr_kernel": "a", "licence": "b", "scales": "c"}
+    assert weights.checkpoint_bytes(tiny_model, notes) == weights.checkpoint_bytes(tiny_model, notes)
 
 
 def test_unknown_names_and_ambiguous_folders(tmp_path: Path) -> None:
