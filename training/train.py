@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bridgenet_infer.graph import BridgeNet, build_bridgenet
+from bridgenet_infer.weights import load_checkpoint
 from training.config import OptimConfig, RunConfig, load_config
 from training.curves import append_row, keep_rows, plot_curve
 from training.pool import Pool, load_or_build_pool
@@ -136,7 +137,7 @@ def train(
     start_from: Path | None = None,
     stop_at: int = 2**62,
 ) -> Run:
-    """Train until step `stop_at`, from `folder/last.pt` if it exists, else from the EMA of `start_from`."""
+    """Train until step `stop_at`, from `folder/last.pt` if it exists, else from the EMA (or the file) of `start_from`."""
     data = config.data
     real = data_folder() / "train"
     pool_path = folder.parent.parent / "pools" / f"{data.pool_size}-{data.procedural}-{data.pool_seed}.pt"
@@ -149,7 +150,10 @@ def train(
     if last.exists():
         run.load(last)
     elif start_from is not None:
-        weights = torch.load(start_from, map_location=device, weights_only=True)["ema"]
+        if start_from.suffix == ".safetensors":
+            weights = load_checkpoint(start_from).state_dict()
+        else:
+            weights = torch.load(start_from, map_location=device, weights_only=True)["ema"]
         run.model.load_state_dict(weights)
         run.ema.load_state_dict(weights)
     keep_rows(curve, run.step)  # a row may have been written just before a kill, its checkpoint not
@@ -177,7 +181,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="run folder (default: out/runs/NAME)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--start-from", type=Path, help="last.pt of another run whose EMA weights to start from")
+    parser.add_argument("--start-from", type=Path, help="last.pt of another run, or a .safetensors")
     parser.add_argument("--stop-at", type=int, default=2**62, help="pause after this step; the schedule is unchanged")
     arguments = parser.parse_args()
     config = load_config(arguments.config)
