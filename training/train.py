@@ -137,7 +137,7 @@ def train(
     start_from: Path | None = None,
     stop_at: int = 2**62,
 ) -> Run:
-    """Train until step `stop_at`, from `folder/last.pt` if it exists, else from the EMA (or the file) of `start_from`."""
+    """Train until step `stop_at`, from `folder/last.pt` if it exists, else from the weights of `start_from`."""
     data = config.data
     real = data_folder() / "train"
     pool_path = folder.parent.parent / "pools" / f"{data.pool_size}-{data.procedural}-{data.pool_seed}.pt"
