@@ -85,13 +85,13 @@ def test_d_sr_alone_is_bit_identical_and_skips_the_mde_decoder(tiny_model: Bridg
 
 
 def test_d_sr_has_no_gradient_to_the_mde_decoder(tiny_model: BridgeNet) -> None:
-    tiny_model.zero_grad()
+    tiny_model.zero_grad(set_to_none=True)
     d_sr, _ = tiny_model(*pair(), estimate_depth=True)
     d_sr.sum().backward()
     untouched = ("mde.stages.3", "mde.pyramid", "mde.cliffs", "mde.head", "content_bridges")
     for name, parameter in tiny_model.named_parameters():
-        has_gradient = parameter.grad is not None and bool(parameter.grad.abs().sum() > 0)
-        assert has_gradient != name.startswith(untouched), name
+        # autograd leaves None where no path leads; a dead ReLU on a path would give zeros
+        assert (parameter.grad is None) == name.startswith(untouched), name
     tiny_model.zero_grad()
 
 
