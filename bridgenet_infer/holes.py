@@ -18,13 +18,13 @@ def fill_holes(depth: FloatArray, valid: BoolArray) -> FloatArray:
     Parameters
     ----------
     depth
-        (h, w) float32 or float64; values where `valid` is False are ignored.
+        (h, w), any dtype; values where `valid` is False are ignored.
     valid
         (h, w) bool.
 
     Returns
     -------
-    (h, w), same dtype, finite wherever the valid depth is.
+    (h, w), same dtype; `depth` itself if it has no hole.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def fill_holes(depth: FloatArray, valid: BoolArray) -> FloatArray:
     if not valid.any():
         raise ValueError(f"all {valid.size} depth pixels are invalid")
     if valid.all():
-        return np.array(depth)
+        return depth
     _, labels = cv2.distanceTransformWithLabels(
         (~valid).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )

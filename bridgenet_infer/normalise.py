@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 Array = npt.NDArray[Any]
@@ -29,7 +28,7 @@ class Normalisation:
     space: Space
 
     def apply(self, depth: Array) -> npt.NDArray[np.float32]:
-        """Hole-free depth (h, w), any unit -> float32, about 0 to 1."""
+        """Hole-free depth (h, w), any dtype and unit -> float32, about 0 to 1."""
         values = depth.astype(np.float64)
         if self.space == "inverse":
             values = 1 / values
@@ -59,18 +58,16 @@ def measure_normalisation(depth: Array, valid: npt.NDArray[np.bool_], space: Spa
     """
     if space not in ("linear", "inverse"):
         raise ValueError(f"space must be 'linear' or 'inverse', got {space!r}")
-    values = depth[valid].astype(np.float64)
+    values = depth[valid]
     if values.size == 0:
         raise ValueError(f"none of the {valid.size} depth samples is valid")
     if space == "inverse":
-        values = 1 / values
-    low, high = (float(v) for v in np.percentile(values, PERCENTILES))
+        values = 1 / values.astype(np.float64)
+    elif values.dtype == np.float16:
+        values = values.astype(np.float32)
+    least, most = float(values.min()), float(values.max())
+    low, high = (float(v) for v in np.percentile(values, PERCENTILES, overwrite_input=True))
     if high <= low:  # almost everything at one depth
-        low, high = float(values.min()), float(values.max())
+        low, high = least, most
     # inverse: nothing farther than twice the farthest sample
-    return Normalisation(low, high - low, float(values.min()) / 2, space)
-
-
-def to_tensor(maps: list[npt.NDArray[np.float32]], device: torch.device) -> Tensor:
-    """Normalised (h, w) maps -> (B, 1, h, w) on the device."""
-    return torch.from_numpy(np.stack(maps))[:, None].to(device)
+    return Normalisation(low, high - low, least / 2, space)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .validate import PIL_DEPTH_MODES
-
 Array = npt.NDArray[Any]
-RGB_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".npy")
-DEPTH_SUFFIXES = (".png", ".tif", ".tiff", ".npy")
+PIL_DEPTH_MODES = {"L": np.uint8, "I;16": np.uint16, "I;16L": np.uint16, "I;16B": np.uint16, "I": np.int32,
+                   "F": np.float32}  # fmt: skip
+RGB_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".npy", ".npz")
+DEPTH_SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz", ".pfm", ".exr")
 
 
 def read_rgb(path: str | os.PathLike[str]) -> Array:
@@ -23,7 +24,8 @@ def read_rgb(path: str | os.PathLike[str]) -> Array:
 
     Returns
     -------
-    (H, W, 3) uint8 or uint16 in RGB order (grey is repeated, alpha dropped); an .npy file as it is.
+    (H, W, 3) uint8 or uint16 in RGB order (grey is repeated, alpha dropped); an .npy array, or the one or the "rgb"
+    of an .npz archive, as it is.
 
     Raises
     ------
@@ -34,20 +36,14 @@ def read_rgb(path: str | os.PathLike[str]) -> Array:
     """
     path = Path(path)
     _check_suffix(path, RGB_SUFFIXES)
-    if path.suffix.lower() == ".npy":
-        return _read_npy(path)
-    encoded = np.frombuffer(path.read_bytes(), np.uint8)
+    if path.suffix.lower() in (".npy", ".npz"):
+        return _read_numpy(path, "rgb")
     _open_image(path).close()  # Pillow notices truncation, OpenCV returns what it has
-    try:
-        # Pillow reads 16-bit colour as 8 bits only; orientation tags would turn the image away from its depth
-        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        raise OSError(f"{path}: cannot be decoded: {error}") from error
-    if image is None:
-        raise OSError(f"{path}: cannot be decoded as an image")
+    # Pillow reads 16-bit colour as 8 bits only; orientation tags would turn the image away from its depth
+    image = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"{path}: a colour image must be 8 or 16 bit, got {image.dtype} {image.shape}")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
 
 
 def read_depth(path: str | os.PathLike[str]) -> Array:
@@ -55,22 +51,43 @@ def read_depth(path: str | os.PathLike[str]) -> Array:
 
     Returns
     -------
-    (h, w): uint8 or uint16 from PNG; uint8, uint16, int32 or float32 from TIFF; whatever an .npy file holds.
+    (h, w): uint8 or uint16 from PNG; uint8, uint16, int32 or float32 from TIFF; float32 from PFM and EXR; whatever
+    an .npy file, or the one array or "depth" of an .npz archive holds.
 
     Raises
     ------
     OSError
         If the file is missing, damaged or no image.
     ValueError
-        If its suffix is not supported, or it has several channels or pages.
+        If its suffix is not supported (EXR: by this OpenCV), or it has several channels or pages.
     """
     path = Path(path)
     _check_suffix(path, DEPTH_SUFFIXES)
-    if path.suffix.lower() == ".npy":
-        depth = _read_npy(path)
-        if depth.ndim != 2:
-            raise ValueError(f"{path}: depth must be (h, w), got {depth.dtype} {depth.shape}")
-        return depth
+    suffix = path.suffix.lower()
+    if suffix in (".npy", ".npz"):
+        depth = _read_numpy(path, "depth")
+    elif suffix in (".pfm", ".exr"):
+        depth = _decode(path, cv2.IMREAD_UNCHANGED)
+    else:
+        return _read_depth_image(path)
+    if depth.ndim != 2:
+        raise ValueError(f"{path}: depth must be (h, w), got {depth.dtype} {depth.shape}")
+    return depth
+
+
+def exr_supported() -> bool:
+    """Whether this OpenCV was built with EXR; many of its wheels were not."""
+    os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # OpenCV asks at the first use of EXR
+    return bool(cv2.haveImageWriter("depth.exr"))
+
+
+def require_codec(path: Path) -> None:
+    """ValueError if a path needs EXR and there is none."""
+    if path.suffix.lower() == ".exr" and not exr_supported():
+        raise ValueError(f"{path}: this OpenCV was built without EXR; use .pfm, .tif or .npy")
+
+
+def _read_depth_image(path: Path) -> Array:
     with _open_image(path) as image:
         if image.mode not in PIL_DEPTH_MODES:
             raise ValueError(f"{path}: depth must have one channel, got an image of mode {image.mode}, {image.size}")
@@ -82,6 +99,8 @@ def read_depth(path: str | os.PathLike[str]) -> Array:
 def _open_image(path: Path) -> Image.Image:
     """A fully decoded Pillow image; every way in which that can fail becomes an OSError."""
     try:
+        with Image.open(path) as image:
+            image.verify()  # PNG checksums, which decoding skips
         image = Image.open(path)
         image.load()
     except FileNotFoundError:
@@ -91,17 +110,39 @@ def _open_image(path: Path) -> Image.Image:
     return image
 
 
-def _read_npy(path: Path) -> Array:
+def _decode(path: Path, flags: int) -> Array:
+    """OpenCV's decoder, on bytes: its file reader does not say why it failed."""
+    encoded = np.frombuffer(path.read_bytes(), np.uint8)
     try:
-        with path.open("rb") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
+        image = cv2.imdecode(encoded, flags) if encoded.size else None
+    except cv2.error as error:
+        raise OSError(f"{path}: cannot be decoded: {error}") from error
+    if image is None:
+        raise OSError(f"{path}: cannot be decoded as an image")
+    return image
+
+
+def _read_numpy(path: Path, key: str) -> Array:
+    """An .npy array, or from an .npz archive the one named `key` or the only one."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded as archive:
+            names = archive.files
+            if key in names or len(names) == 1:
+                array: Array = archive[key if key in names else names[0]]
+                return array
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged header can raise nearly anything, MemoryError included
-        raise OSError(f"{path}: cannot be read as an .npy array: {error}") from error
-    return array
+        kind = "archive" if zipfile.is_zipfile(path) else "array"
+        raise OSError(f"{path}: cannot be read as a NumPy {kind}: {error}") from error
+    raise ValueError(f"{path}: needs one array, or one named {key!r}, it has {names}")
 
 
 def _check_suffix(path: Path, supported: tuple[str, ...]) -> None:
-    if path.suffix.lower() not in supported:
+    suffix = path.suffix.lower()
+    if suffix not in supported:
         raise ValueError(f"{path}: suffix {path.suffix!r} is not one of {', '.join(supported)}")
+    require_codec(path)

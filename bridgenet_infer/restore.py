@@ -10,18 +10,22 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .frame import Frame
 from .validate import LowResolutionDepth
 
 Array = npt.NDArray[Any]
 Restored = npt.NDArray[Any] | Image.Image | Tensor
 
 
-def nearest(lr: Array, size: tuple[int, int]) -> Array:
-    """(..., h, w) -> (..., H, W) by nearest neighbour: the pixel whose area holds the HR pixel's centre."""
-    rows, columns = (
+def nearest(lr: Array, size: tuple[int, int], rows: slice = slice(None)) -> Array:
+    """(..., h, w) -> (..., n, W), the given rows of (H, W), by nearest neighbour.
+
+    That is the LR pixel whose area holds the HR pixel's centre.
+    """
+    down, across = (
         ((np.arange(high) + 0.5) * low / high).astype(np.intp) for low, high in zip(lr.shape[-2:], size, strict=True)
     )
-    picked: Array = lr[..., rows[:, None], columns]
+    picked: Array = lr[..., down[rows, None], across]
     return picked
 
 
@@ -33,30 +37,34 @@ def to_dtype(depth: Array, dtype: np.dtype[Any]) -> Array:
     return np.clip(depth, limits.tiny, limits.max).astype(dtype)
 
 
-def restore_holes(depth: Array, received: LowResolutionDepth, fill_holes: bool) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """Put the LR holes back, with the very value that marked them.
+def restore_rows(frame: Frame, first: int, rows: Tensor) -> None:
+    """Put finished rows into a frame's results: unit and dtype as received, holes with the value that marked them.
 
     Parameters
     ----------
-    depth
-        (B, H, W) in the received dtype, complete.
-    fill_holes
-        Keep the filled depth instead; an image without any valid sample stays a hole.
-
-    Returns
-    -------
-    (B, H, W) depth, and where it is valid.
+    first
+        Index of the first row.
+    rows
+        (1 or 2, n, m) normalised D_SR and perhaps D_DE on the host; what lies beyond the image is dropped.
     """
-    size = depth.shape[-2:]
-    measured = np.any(received.valid, axis=(1, 2), keepdims=True)
-    known = np.broadcast_to(measured, received.valid.shape) if fill_holes else received.valid
-    valid = nearest(known, size)
-    return np.where(valid, depth, nearest(received.raw, size)), valid
+    height, width = frame.size
+    d_sr, *estimate = rows[:, : height - first, :width]
+    place = slice(first, first + len(d_sr))
+    if frame.estimated_depth is not None:
+        frame.estimated_depth[place] = estimate[0].numpy()
+    valid = nearest(frame.wanted, frame.size, place)
+    if frame.valid is not None:
+        frame.valid[place] = valid
+    kept = nearest(frame.raw, frame.size, place)
+    if frame.rule is None:
+        frame.depth[place] = kept
+    else:
+        frame.depth[place] = np.where(valid, to_dtype(frame.rule.undo(d_sr).numpy(), kept.dtype), kept)
 
 
 def to_container(batch: Array, received: LowResolutionDepth) -> Restored:
     """(B, H, W) -> the kind of object that the depth came in."""
-    array = np.ascontiguousarray(batch if received.batched else batch[0])
+    array = batch if received.batched else batch[0]
     if received.container == "torch":
         return torch.from_numpy(array).to(received.device)
     # a PIL image cannot hold bool (the validity mask)

@@ -1,31 +1,99 @@
-"""Running the graph on whole images: padding to its grid and cropping back."""
+"""Running the graph on batches of tiles: half precision inside, float32 out, always finite."""
 
 from __future__ import annotations
 
+import warnings
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .graph import SIZE_MULTIPLE, BridgeNet
+from .devices import is_out_of_memory
+from .graph import BridgeNet
+
+# what a batch may hold: small images and tiles fill a GPU together, a CPU's cache holds no more than one
+BATCH_PIXELS = {"cuda": 4 * 2**20, "mps": 2**20}
 
 
-def run_network(model: BridgeNet, rgb: Tensor, d_up: Tensor, estimate_depth: bool) -> tuple[Tensor, Tensor | None]:
-    """Run the graph on images of any size.
+class TileRunner:
+    """The graph on its device, for one call: what was learnt about memory and precision is kept that long.
 
     Parameters
     ----------
-    rgb, d_up
-        (B, 3, H, W) in [0, 1] and (B, 1, H, W) normalised, float32 on the model's device.
+    model
+        The graph, float32, already on the device.
+    dtype
+        Of the trunk: float16 or float32. Normalised input, input skip and head stay float32 (see
+        `DSRNet.reconstruct`).
     estimate_depth
-        Also return D_DE.
-
-    Returns
-    -------
-    D_SR (B, 1, H, W) float32, and D_DE likewise or None.
+        Also compute D_DE.
     """
-    height, width = rgb.shape[-2:]
-    # the border is repeated at the bottom and the right: channel attention pools the padding too
-    padding = (0, -width % SIZE_MULTIPLE, 0, -height % SIZE_MULTIPLE)
-    padded = (F.pad(x, padding, mode="replicate").contiguous(memory_format=torch.channels_last) for x in (rgb, d_up))
-    d_sr, d_de = model(*padded, estimate_depth)
-    return d_sr[..., :height, :width], None if d_de is None else d_de[..., :height, :width].float()
+
+    def __init__(self, model: BridgeNet, device: torch.device, dtype: torch.dtype, estimate_depth: bool) -> None:
+        self.model, self.device, self.dtype = model, device, dtype
+        self.estimate_depth = estimate_depth
+        self.max_pixels = BATCH_PIXELS.get(device.type, 0)
+        self.warned = False
+
+    def __call__(self, rgb: Tensor, d_up: Tensor) -> Tensor:
+        """Run N tiles of one size, as many at a time as fit.
+
+        Parameters
+        ----------
+        rgb, d_up
+            (N, 3, h, w) in [0, 1] and (N, 1, h, w) normalised, float32 on the host; h and w multiples of 16.
+
+        Returns
+        -------
+        (N, 1, h, w) D_SR, or (N, 2, h, w) D_SR and D_DE, float32 on the host.
+
+        Raises
+        ------
+        ValueError
+            If D_SR is not finite even in float32: the normalised depth is beyond what the graph can hold.
+        torch.OutOfMemoryError or another error of `is_out_of_memory`
+            If not even one tile fits.
+        """
+        done: list[Tensor] = []
+        count = min(self.batch_size(rgb[0, 0].numel()), len(rgb))
+        while (position := sum(map(len, done))) < len(rgb):
+            part = slice(position, position + count)
+            try:
+                done.append(self._run(rgb[part], d_up[part]))
+            except (RuntimeError, MemoryError) as error:
+                if count == 1 or not is_out_of_memory(error):
+                    raise
+                count //= 2
+                self.max_pixels = count * rgb[0, 0].numel()
+                warnings.warn(f"out of memory on {self.device}: going on with batches of {count}", stacklevel=2)
+        return torch.cat(done) if len(done) > 1 else done[0]
+
+    def batch_size(self, pixels: int) -> int:
+        """How many tiles of so many pixels run together."""
+        return max(self.max_pixels // pixels, 1)
+
+    def _run(self, rgb: Tensor, d_up: Tensor) -> Tensor:
+        result = self._forward(rgb, d_up, self.dtype)
+        finite = result.isfinite().flatten(1).all(1)
+        if finite.all():
+            return result
+        if self.dtype != torch.float32:
+            if not self.warned:
+                warnings.warn("half precision overflowed: the tiles concerned were run again in float32", stacklevel=2)
+                self.warned = True
+            broken = ~finite
+            result[broken] = self._forward(rgb[broken], d_up[broken], torch.float32)
+        if not result.isfinite().all():
+            low, high = float(d_up.min()), float(d_up.max())
+            raise ValueError(
+                f"the network overflows on this depth: it reaches from {low:.3g} to {high:.3g} times its 1st to 99th "
+                "percentile; is there a marker value that invalid= should name?"
+            )
+        return result
+
+    def _forward(self, rgb: Tensor, d_up: Tensor, dtype: torch.dtype) -> Tensor:
+        inputs = (
+            x.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last) for x in (rgb, d_up)
+        )
+        with torch.autocast(self.device.type, dtype=torch.float16, enabled=dtype == torch.float16):
+            d_sr, d_de = self.model(*inputs, self.estimate_depth)
+        return (d_sr if d_de is None else torch.cat((d_sr, d_de.float()), 1)).cpu()

@@ -1,4 +1,4 @@
-"""The public API: validate, normalise, interpolate, run, restore."""
+"""The public API: inputs of any kind in, results of the same kind out."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Literal, overload
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
+from .devices import Precision, choose_device, choose_precision
+from .engine import upsample_frames
+from .frame import make_frames, make_results
 from .graph import BridgeNet
-from .holes import fill_holes as fill_depth_holes
-from .normalise import Normalisation, Space, measure_normalisation, to_tensor
-from .resample import resize_bicubic
-from .restore import Restored, restore_holes, to_container, to_dtype
-from .run import run_network
-from .validate import ArrayLike, LowResolutionDepth, check_depth, check_rgb, resolve_scale
+from .normalise import Space
+from .restore import Restored, to_container
+from .run import TileRunner
+from .tile import resolve_tiling
+from .validate import ArrayLike, check_depth, check_rgb, resolve_scale
 from .weights import load_weights
 
 DEFAULT_WEIGHTS = "lite"
@@ -58,9 +59,17 @@ class DepthUpsampler:
     model
         A graph; use `from_pretrained` for shipped or saved weights.
     device
-        Where to run; "cuda" if there is one, else "cpu", by default.
+        Where to run; by default (None or "auto") the first there is of cuda, mps and cpu.
+    precision
+        "fp16" or "fp32" inside the network; "auto" is fp16 on CUDA. Normalisation, input skip, head and blending
+        are float32 always, and tiles that overflow fp16 are run again in float32, with a warning.
     weights, sha256
         What the result's details name.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device or precision.
     """
 
     def __init__(
@@ -68,46 +77,66 @@ class DepthUpsampler:
         model: BridgeNet,
         *,
         device: str | torch.device | None = None,
+        precision: Precision = "auto",
         weights: str = "",
         sha256: str = "",
     ) -> None:
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = choose_device(device)
+        self.dtype = choose_precision(precision, self.device)
         self.model = model.to(self.device)
         self.weights, self.sha256 = weights, sha256
 
     @classmethod
     def from_pretrained(
-        cls, weights: str | os.PathLike[str] = DEFAULT_WEIGHTS, *, device: str | torch.device | None = None
+        cls,
+        weights: str | os.PathLike[str] = DEFAULT_WEIGHTS,
+        *,
+        revision: str | None = None,
+        device: str | torch.device | None = None,
+        precision: Precision = "auto",
     ) -> DepthUpsampler:
-        """Load a checkpoint by manifest name, file or folder; it never touches the network.
+        """Load a verified checkpoint.
+
+        Parameters
+        ----------
+        weights
+            Name in the manifest, .safetensors file, folder with one, or Hub repository ("owner/name"). Only what
+            is neither bundled nor in the Hub cache is downloaded.
+        revision
+            Commit, tag or branch of a Hub repository.
+        device, precision
+            See the class.
 
         Raises
         ------
         ValueError
-            If there is no such name or path.
+            If there is no such name, path, device or precision.
         OSError
-            If the file is unreadable, damaged, or differs from the manifest's sha256 or size.
+            If the file cannot be read or downloaded, is damaged, or differs from its manifest's sha256 or size.
         """
-        loaded = load_weights(weights)
-        return cls(loaded.model, device=device, weights=loaded.name, sha256=loaded.sha256)
+        loaded = load_weights(weights, revision)
+        return cls(loaded.model, device=device, precision=precision, weights=loaded.name, sha256=loaded.sha256)
 
     @overload
     def __call__(
         self, rgb: ArrayLike, lr_depth: ArrayLike, scale: float | str = ..., *, fill_holes: bool = ...,
-        space: Space = ..., invalid: float | None = ..., return_details: Literal[True], estimate_depth: bool = ...,
+        space: Space = ..., invalid: float | None = ..., tile: int | str = ..., return_details: Literal[True],
+        estimate_depth: bool = ...,
     ) -> UpsampledDepth: ...  # fmt: skip
 
     @overload
     def __call__(
         self, rgb: ArrayLike, lr_depth: npt.NDArray[np.generic], scale: float | str = ..., *, fill_holes: bool = ...,
-        space: Space = ..., invalid: float | None = ..., return_details: Literal[False] = ...,
+        space: Space = ..., invalid: float | None = ..., tile: int | str = ...,
+        return_details: Literal[False] = ...,
         estimate_depth: bool = ...,
     ) -> npt.NDArray[np.generic]: ...  # fmt: skip
 
     @overload
     def __call__(
         self, rgb: ArrayLike, lr_depth: ArrayLike, scale: float | str = ..., *, fill_holes: bool = ...,
-        space: Space = ..., invalid: float | None = ..., return_details: bool = ..., estimate_depth: bool = ...,
+        space: Space = ..., invalid: float | None = ..., tile: int | str = ..., return_details: bool = ...,
+        estimate_depth: bool = ...,
     ) -> Restored | UpsampledDepth: ...  # fmt: skip
 
     def __call__(
@@ -119,6 +148,7 @@ class DepthUpsampler:
         fill_holes: bool = False,
         space: Space = "linear",
         invalid: float | None = None,
+        tile: int | str = "auto",
         return_details: bool = False,
         estimate_depth: bool = False,
     ) -> Restored | UpsampledDepth:
@@ -141,6 +171,9 @@ class DepthUpsampler:
             "linear", or "inverse": normalise 1 / depth, for ranges as wide as 0.5 to 80 m.
         invalid
             A further value that marks holes.
+        tile
+            Largest side of the overlapping, blended tiles, a multiple of 16 from 64; "auto" for 768; "whole" for
+            one pass. Memory beyond inputs and result depends on the tile and the image's width only.
         return_details
             Return an `UpsampledDepth` instead of the depth alone.
         estimate_depth
@@ -156,37 +189,35 @@ class DepthUpsampler:
         TypeError
             For containers, dtypes or image modes other than the above.
         ValueError
-            For shapes, values or a scale that do not fit; the message names what was received.
+            For shapes, values, a scale or a tile that do not fit; the message names what was received.
+        MemoryError
+            If not even the least tile fits; before that, batches and tiles shrink, with a warning.
         """
         received = check_depth(lr_depth, invalid)
         rgb_array = check_rgb(rgb, len(received.raw), received.batched)
         size = rgb_array.shape[1:3]
         factor = resolve_scale(scale, received.raw.shape[1:], size)
+        tiling = resolve_tiling(tile, size)
         if estimate_depth and self.model.mde is None:
             raise ValueError(f"weights {self.weights!r} have no MDENet: no depth estimate")
-        d_sr, d_de, rules = self._super_resolve(rgb_array, received, space, estimate_depth)
-        depth, valid = restore_holes(_restore_units(d_sr, rules, received), received, fill_holes)
-        if not return_details:
-            return to_container(depth, received)
+        results = make_results(
+            rgb_array.shape[:3], received.raw.dtype, valid=return_details, estimated_depth=estimate_depth
+        )
+        frames = make_frames(rgb_array, received, results, space, fill_holes)
+        with torch.inference_mode():
+            upsample_frames(frames, tiling, TileRunner(self.model, self.device, self.dtype, estimate_depth))
+        depth = to_container(results.depth, received)
+        if results.valid is None:
+            return depth
+        estimate = results.estimated_depth
         return UpsampledDepth(
-            depth=to_container(depth, received),
-            valid=to_container(valid, received),
-            estimated_depth=None if d_de is None else to_container(d_de.numpy(), received),
+            depth=depth,
+            valid=to_container(results.valid, received),
+            estimated_depth=None if estimate is None else to_container(estimate, received),
             scale=factor,
             weights=self.weights,
             sha256=self.sha256,
         )
-
-    @torch.inference_mode()
-    def _super_resolve(
-        self, rgb: npt.NDArray[np.float32], received: LowResolutionDepth, space: Space, estimate_depth: bool
-    ) -> tuple[Tensor, Tensor | None, list[Normalisation | None]]:
-        """Normalised D_SR and D_DE (B, H, W) on the CPU, and the rules that lead back to the caller's unit."""
-        normalised, rules = _normalise(received, space)
-        d_up = resize_bicubic(to_tensor(normalised, self.device), rgb.shape[1:3])
-        rgb_tensor = torch.from_numpy(rgb).permute(0, 3, 1, 2).to(self.device)
-        d_sr, d_de = run_network(self.model, rgb_tensor, d_up, estimate_depth)
-        return d_sr[:, 0].cpu(), None if d_de is None else d_de[:, 0].cpu(), rules
 
 
 def upsample_depth(
@@ -195,60 +226,34 @@ def upsample_depth(
     scale: float | str = "auto",
     *,
     weights: str | os.PathLike[str] = DEFAULT_WEIGHTS,
+    revision: str | None = None,
     device: str | torch.device | None = None,
+    precision: Precision = "auto",
     fill_holes: bool = False,
     space: Space = "linear",
     invalid: float | None = None,
+    tile: int | str = "auto",
     return_details: bool = False,
     estimate_depth: bool = False,
 ) -> Restored | UpsampledDepth:
     """Up-sample depth to the size of its RGB image; the model stays loaded between calls.
 
-    `weights` and `device` as in `DepthUpsampler.from_pretrained`, everything else, the result and the errors as
-    in `DepthUpsampler.__call__`.
+    `weights`, `revision`, `device` and `precision` as in `DepthUpsampler.from_pretrained`, everything else, the
+    result and the errors as in `DepthUpsampler.__call__`.
     """
-    return _cached_upsampler(os.fspath(weights), str(device or ""))(
+    return _cached_upsampler(os.fspath(weights), revision, str(device or "auto"), precision)(
         rgb,
         lr_depth,
         scale,
         fill_holes=fill_holes,
         space=space,
         invalid=invalid,
+        tile=tile,
         return_details=return_details,
         estimate_depth=estimate_depth,
     )
 
 
 @lru_cache(maxsize=4)
-def _cached_upsampler(weights: str, device: str) -> DepthUpsampler:
-    return DepthUpsampler.from_pretrained(weights, device=device or None)
-
-
-def _normalise(
-    received: LowResolutionDepth, space: Space
-) -> tuple[list[npt.NDArray[np.float32]], list[Normalisation | None]]:
-    """Normalised hole-free LR maps, and per image the rule that leads back (None: nothing is valid)."""
-    maps: list[npt.NDArray[np.float32]] = []
-    rules: list[Normalisation | None] = []
-    for raw, valid in zip(received.raw, received.valid, strict=True):
-        if not valid.any():
-            maps.append(np.zeros(raw.shape, np.float32))
-            rules.append(None)
-            continue
-        rule = measure_normalisation(raw, valid, space)
-        maps.append(rule.apply(fill_depth_holes(raw.astype(np.float64), valid)))
-        rules.append(rule)
-    return maps, rules
-
-
-def _restore_units(
-    d_sr: Tensor, rules: list[Normalisation | None], received: LowResolutionDepth
-) -> npt.NDArray[np.generic]:
-    """Normalised D_SR (B, H, W) -> the received unit and dtype."""
-    dtype = received.raw.dtype
-    return np.stack(
-        [
-            np.zeros(x.shape, dtype) if rule is None else to_dtype(rule.undo(x).numpy(), dtype)
-            for x, rule in zip(d_sr, rules, strict=True)
-        ]
-    )
+def _cached_upsampler(weights: str, revision: str | None, device: str, precision: Precision) -> DepthUpsampler:
+    return DepthUpsampler.from_pretrained(weights, revision=revision, device=device, precision=precision)

@@ -12,14 +12,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .read import PIL_DEPTH_MODES
+
 Array = npt.NDArray[Any]
 ArrayLike = npt.NDArray[Any] | Image.Image | Tensor
 Size = tuple[int, int]
 
 MIN_SCALE, MAX_SCALE = 2, 16
 DEPTH_DTYPES = ("uint8", "uint16", "int32", "float16", "float32", "float64")
-PIL_DEPTH_MODES = {"L": np.uint8, "I;16": np.uint16, "I;16L": np.uint16, "I;16B": np.uint16, "I": np.int32,
-                   "F": np.float32}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _depth_from_pil(image: Image.Image) -> Array:
 
 
 def check_rgb(rgb: ArrayLike, batch: int, batched: bool) -> Array:
-    """RGB of any accepted kind -> (B, H, W, 3) float32 in [0, 1].
+    """RGB of any accepted kind -> (B, H, W, 1 or 3) in its own dtype, a view where that is possible.
 
     Parameters
     ----------
@@ -124,7 +124,8 @@ def check_rgb(rgb: ArrayLike, batch: int, batched: bool) -> Array:
     """
     if isinstance(rgb, Image.Image):
         sixteen_bit = rgb.mode.startswith("I;16")
-        array = np.asarray(rgb).astype(np.uint16) if sixteen_bit else np.asarray(rgb.convert("RGB"))
+        eight_bit = rgb if rgb.mode in ("L", "RGB") else rgb.convert("RGB")
+        array = np.asarray(rgb).astype(np.uint16) if sixteen_bit else np.asarray(eight_bit)
     elif isinstance(rgb, Tensor):
         array = rgb.detach().cpu().numpy()
         if array.ndim not in (3, 4) or array.shape[-3] not in (1, 3, 4):
@@ -142,20 +143,25 @@ def check_rgb(rgb: ArrayLike, batch: int, batched: bool) -> Array:
         raise ValueError(f"rgb must be a non-empty (H, W, 3), (H, W) or (B, H, W, 3), got shape {shape}")
     if array.shape[0] != batch:
         raise ValueError(f"rgb of shape {shape} holds {array.shape[0]} images, lr_depth {batch}")
-    colours = _unit_range(array[..., :3])
-    return np.repeat(colours, 3, axis=-1) if colours.shape[-1] == 1 else np.ascontiguousarray(colours)
+    _check_range(array)
+    return array[..., :3]
 
 
-def _unit_range(array: Array) -> Array:
+def _check_range(array: Array) -> None:
     if array.dtype in (np.uint8, np.uint16):
-        scaled: Array = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
-        return scaled
+        return
     if array.dtype.kind != "f":
         raise TypeError(f"rgb must be uint8, uint16 or float, got {array.dtype} of shape {array.shape}")
     low, high = float(array.min()), float(array.max())
     if not (low >= 0 and high <= 1):  # NaN fails too
         raise ValueError(f"float rgb must lie in [0, 1], got values from {low:g} to {high:g}")
-    return array.astype(np.float32)
+
+
+def unit_range(rgb: Array) -> npt.NDArray[np.float32]:
+    """Checked RGB of any dtype -> float32 in [0, 1]."""
+    most = np.iinfo(rgb.dtype).max if rgb.dtype.kind == "u" else 1
+    scaled: npt.NDArray[np.float32] = rgb.astype(np.float32) / np.float32(most)
+    return scaled
 
 
 def resolve_scale(scale: float | str, lr_size: Size, hr_size: Size) -> float:

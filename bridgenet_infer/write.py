@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from .read import require_codec
+
 Array = npt.NDArray[Any]
 
 DTYPES_BY_SUFFIX: dict[str, tuple[str, ...]] = {
@@ -20,7 +23,12 @@ DTYPES_BY_SUFFIX: dict[str, tuple[str, ...]] = {
     ".tif": ("uint8", "uint16", "int32", "float32"),
     ".tiff": ("uint8", "uint16", "int32", "float32"),
     ".npy": ("uint8", "uint16", "int32", "float16", "float32", "float64"),
+    ".npz": ("uint8", "uint16", "int32", "float16", "float32", "float64"),
+    ".pfm": ("float32",),
+    ".exr": ("float32",),
 }
+PART = ".part"
+STALE_SECONDS = 600  # a write takes seconds: what is older was left by a kill
 
 
 def check_depth_path(path: str | os.PathLike[str], dtype: npt.DTypeLike) -> None:
@@ -34,15 +42,21 @@ def check_depth_path(path: str | os.PathLike[str], dtype: npt.DTypeLike) -> None
         If the folder does not exist.
     """
     path, name = Path(path), np.dtype(dtype).name
-    if name not in DTYPES_BY_SUFFIX.get(path.suffix.lower(), ()):
+    if not can_hold(path.suffix, name):
         able = [suffix for suffix, dtypes in DTYPES_BY_SUFFIX.items() if name in dtypes]
         raise ValueError(f"{path}: {path.suffix or 'no suffix'} cannot hold {name} depth; use {', '.join(able)}")
+    require_codec(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: folder {path.parent} does not exist")
 
 
+def can_hold(suffix: str, dtype: npt.DTypeLike) -> bool:
+    """Whether files of this suffix hold depth of this dtype."""
+    return np.dtype(dtype).name in DTYPES_BY_SUFFIX.get(suffix.lower(), ())
+
+
 def write_depth(path: str | os.PathLike[str], depth: Array) -> None:
-    """Write a depth map (H, W) in its own dtype: .png, .tif, .tiff or .npy.
+    """Write a depth map (H, W) in its own dtype: .png, .tif, .tiff, .npy, .npz (as "depth"), .pfm or .exr.
 
     Raises
     ------
@@ -55,13 +69,20 @@ def write_depth(path: str | os.PathLike[str], depth: Array) -> None:
     if depth.ndim != 2 or depth.size == 0:
         raise ValueError(f"{path}: depth must be a non-empty (H, W), got shape {depth.shape}")
     check_depth_path(path, depth.dtype)
+    write_atomically(path, _encode(path.suffix.lower(), np.ascontiguousarray(depth)))
+
+
+def _encode(suffix: str, depth: Array) -> bytes:
+    if suffix in (".pfm", ".exr"):
+        return cv2.imencode(suffix, depth)[1].tobytes()
     buffer = io.BytesIO()
-    if path.suffix.lower() == ".npy":
+    if suffix == ".npy":
         np.save(buffer, depth, allow_pickle=False)
+    elif suffix == ".npz":
+        np.savez_compressed(buffer, depth=depth)
     else:
-        file_format = "PNG" if path.suffix.lower() == ".png" else "TIFF"
-        Image.fromarray(np.ascontiguousarray(depth)).save(buffer, file_format)
-    write_atomically(path, buffer.getvalue())
+        Image.fromarray(depth).save(buffer, "PNG" if suffix == ".png" else "TIFF")
+    return buffer.getvalue()
 
 
 def write_preview(path: str | os.PathLike[str], depth: Array, valid: npt.NDArray[np.bool_]) -> None:
@@ -83,7 +104,7 @@ def write_preview(path: str | os.PathLike[str], depth: Array, valid: npt.NDArray
 
 def write_atomically(path: Path, payload: bytes) -> None:
     """Put `payload` at `path` in one step: a crash leaves the old file or none, never a part."""
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(payload)
@@ -96,3 +117,10 @@ def write_atomically(path: Path, payload: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete unfinished files that killed runs left in a folder."""
+    for partial in folder.glob(f".*{PART}"):
+        if time.time() - partial.stat().st_mtime > STALE_SECONDS:
+            partial.unlink(missing_ok=True)

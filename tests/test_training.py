@@ -161,8 +161,8 @@ def test_a_run_becomes_a_verified_checkpoint(tmp_path: Path, monkeypatch: pytest
     assert run_training(config, tmp_path / "runs" / "tiny", "--stop-at", "6").wait(timeout=120) == 0
     manifest = tmp_path / "weights_manifest.json"
     manifest.write_text('{"checkpoints": []}')
-    monkeypatch.setattr(weights, "PACKAGE_FOLDER", tmp_path / "package")
-    for module in ("bridgenet_infer.weights", "training.release"):
+    monkeypatch.setattr(weights.manifest, "PACKAGE_FOLDER", tmp_path / "package")
+    for module in ("bridgenet_infer.weights.manifest", "training.release"):
         monkeypatch.setattr(f"{module}.CHECKPOINT_FOLDER", tmp_path / "checkpoints")
     entry = release(tmp_path / "runs" / "tiny", load_config(config), None, "test")
     loaded = weights.load_weights("tiny")

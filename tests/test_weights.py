@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from bridgenet_infer import DepthUpsampler, weights
 from bridgenet_infer.graph import BridgeNet
+from bridgenet_infer.weights.checkpoint import METADATA_KEY
 
 
 def test_shipped_checkpoints_match_the_manifest() -> None:
-    manifest = weights.read_manifest()
-    assert "lite" in manifest
-    for name, entry in manifest.items():
-        loaded = weights.load_weights(name)
+    manifest = json.loads(weights.manifest_path().read_text())["checkpoints"]
+    assert [entry["name"] for entry in manifest] == list(weights.read_manifest())
+    assert "lite" in weights.read_manifest()
+    for entry in manifest:
+        loaded = weights.load_weights(entry["name"])
         assert loaded.sha256 == entry["sha256"]
         assert json.loads(loaded.model.config.to_json()) == entry["config"]
 
@@ -35,14 +40,56 @@ def test_file_and_folder_give_the_same_weights(tiny_checkpoint: Path, tiny_model
 @pytest.fixture
 def own_manifest(tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package folder with one checkpoint and its manifest, so that both can be damaged."""
-    monkeypatch.setattr(weights, "PACKAGE_FOLDER", tmp_path / "package")
-    monkeypatch.setattr(weights, "CHECKPOINT_FOLDER", tmp_path)
-    payload = tiny_checkpoint.read_bytes()
-    (tmp_path / "tiny.safetensors").write_bytes(payload)
-    digest = weights.hashlib.sha256(payload).hexdigest()
-    entry = {"name": "tiny", "file": "tiny.safetensors", "sha256": digest, "size": len(payload)}
-    (tmp_path / "weights_manifest.json").write_text(json.dumps({"checkpoints": [entry]}))
+    monkeypatch.setattr(weights.manifest, "PACKAGE_FOLDER", tmp_path / "package")
+    monkeypatch.setattr(weights.manifest, "CHECKPOINT_FOLDER", tmp_path)
+    (tmp_path / "tiny.safetensors").write_bytes(tiny_checkpoint.read_bytes())
+    write_manifest(tmp_path, tiny_checkpoint.read_bytes())
     return tmp_path
+
+
+def write_manifest(folder: Path, payload: bytes, **changes: Any) -> None:
+    digest = hashlib.sha256(payload).hexdigest()
+    entry = {"name": "tiny", "file": "tiny.safetensors", "sha256": digest, "size": len(payload), "scales": [2, 16]}
+    (folder / "weights_manifest.json").write_text(json.dumps({"checkpoints": [entry | changes]}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"file": "../tiny.safetensors"},
+        {"file": "/etc/tiny.safetensors"},
+        {"file": "tiny.pt"},
+        {"sha256": "abc"},
+        {"size": 0},
+        {"repo_id": "a/b"},
+        {"repo_id": "a/b", "revision": "main"},
+        {"scales": 4},
+    ],
+)
+def test_a_manifest_that_could_mislead_is_refused(own_manifest: Path, changes: dict[str, Any]) -> None:
+    write_manifest(own_manifest, b"x", **changes)
+    with pytest.raises(OSError, match="manifest"):
+        weights.read_manifest()
+
+
+def test_a_folder_with_a_manifest_is_held_to_it(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    payload = tiny_checkpoint.read_bytes()
+    file = tmp_path / "tiny.safetensors"
+    file.write_bytes(payload)
+    write_manifest(tmp_path, payload)
+    for path in (tmp_path, file):
+        assert weights.load_weights(path).name == "tiny"
+    write_manifest(tmp_path, payload + b"x")
+    for path in (tmp_path, file):
+        with pytest.raises(OSError, match="damaged"):
+            weights.load_weights(path)
+
+
+def test_a_revision_needs_a_repository(tiny_checkpoint: Path) -> None:
+    with pytest.raises(ValueError, match="not on the Hub"):
+        DepthUpsampler.from_pretrained("lite", revision="main")
+    with pytest.raises(ValueError, match="no revision"):
+        DepthUpsampler.from_pretrained(tiny_checkpoint, revision="main")
 
 
 def test_one_flipped_bit_anywhere_is_found(own_manifest: Path) -> None:
@@ -66,8 +113,8 @@ def test_a_broken_manifest_is_named(own_manifest: Path) -> None:
 def test_foreign_incomplete_and_non_finite_checkpoints_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
     tensors = load_file(tiny_checkpoint)
     name = next(iter(tensors))
-    with weights.safe_open(tiny_checkpoint, framework="pt") as file:
-        header = json.loads(file.metadata()[weights.METADATA_KEY])
+    with safe_open(tiny_checkpoint, framework="pt") as file:
+        header = json.loads(file.metadata()[METADATA_KEY])
     cases = {
         "foreign": (tensors, json.dumps({"format": "pt"})),
         "incomplete": ({k: v for k, v in tensors.items() if k != name}, json.dumps(header)),
@@ -79,7 +126,7 @@ def test_foreign_incomplete_and_non_finite_checkpoints_are_refused(tiny_checkpoi
     }
     for case, (content, metadata) in cases.items():
         path = tmp_path / f"{case}.safetensors"
-        save_file(content, path, {weights.METADATA_KEY: metadata})
+        save_file(content, path, {METADATA_KEY: metadata})
         with pytest.raises(OSError, match=case):
             weights.load_checkpoint(path)
 

@@ -72,6 +72,8 @@ def release(run: Path, config: RunConfig, table: Path | None, hardware: str) -> 
         "file": f"{config.name}.safetensors",
         "sha256": hashlib.sha256(payload).hexdigest(),
         "size": len(payload),
+        "repo_id": None,  # a new file: to be filled in, with its commit, when it is published
+        "revision": None,
         "scales": [low, high],
         "lr_kernel": LR_KERNEL,
         "data": DATA,

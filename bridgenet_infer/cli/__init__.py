@@ -1,0 +1,5 @@
+"""The command bridgenet-upsample."""
+
+from .command import main
+
+__all__ = ["main"]

@@ -1,0 +1,86 @@
+"""Entry point: run the pairs or the doctor, report, end with the right exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from .options import parse_options
+
+EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130  # argparse itself ends with 2
+PIXEL_LIMIT = 2**30  # as OpenCV's own; Pillow's is made for web servers and refuses large surveys
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns
+    -------
+    Its exit code, see `bridgenet-upsample --help`.
+    """
+    options = parse_options(arguments)
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what a decoder rejects is said in our one line
+    with plain_warnings():
+        try:
+            return run_doctor(options) if options.doctor else run_pairs(options)
+        except KeyboardInterrupt:
+            say("interrupted; run again to continue")
+            return EXIT_INTERRUPTED
+        except (OSError, ValueError) as error:
+            say(f"error: {' '.join(str(error).split())}")
+            return EXIT_FAILED
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    """Check the installation; 1 if something is wrong."""
+    from .doctor import examine, format_findings
+
+    findings = examine(options)
+    print(json.dumps(findings, indent=2) if options.json else format_findings(findings))
+    return EXIT_FAILED if findings["problems"] else EXIT_OK
+
+
+def run_pairs(options: argparse.Namespace) -> int:
+    """Work through the pairs; 1 if one of them failed."""
+    from PIL import Image
+    from tqdm import tqdm
+
+    from .pairs import find_pairs
+    from .process import Job
+    from .report import as_document, in_words
+
+    Image.MAX_IMAGE_PIXELS = PIXEL_LIMIT
+    pairs, left_out = find_pairs(options)
+    job, outcomes = Job(options), []
+    # a bar for people who watch a folder, not for logs
+    with tqdm(total=len(pairs), unit="pair", disable=None if job.many else True) as bar:
+        for outcome in job.run(pairs):
+            outcomes.append(outcome)
+            bar.set_postfix(failed=sum(o.status == "failed" for o in outcomes), refresh=False)
+            bar.update()
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed:
+        say(f"error: {f'{outcome.pair.depth}: ' if job.many else ''}{outcome.reason}")
+    if options.json:
+        print(json.dumps(as_document(job, outcomes, left_out), indent=2))
+    elif words := in_words(job, outcomes, left_out):
+        print(words)
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Warnings as one line each, without the source code around them."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
+        yield
+
+
+def say(line: str) -> None:
+    """One line on stderr, with the command's name."""
+    print(f"bridgenet-upsample: {line}", file=sys.stderr)

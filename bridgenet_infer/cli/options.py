@@ -1,0 +1,102 @@
+"""What the command can be told."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import __version__
+
+EXIT_CODES = """exit codes:
+  0    everything that was asked for is there
+  1    something was refused or failed; stderr tells what, nothing half-written is left
+  2    wrong call
+  130  interrupted; run again to continue"""
+
+FORMATS = ("png", "tif", "tiff", "npy", "npz", "pfm", "exr")
+
+
+def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse a command line; a wrong one ends the process with 2."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.doctor:
+        return options
+    if options.rgb is None or options.depth is None or options.output is None:
+        parser.error("RGB, DEPTH and -o/--output are required (or --doctor)")
+    if options.rgb.is_dir() != options.depth.is_dir():
+        parser.error("RGB and DEPTH must be two files or two folders")
+    if options.format and not options.rgb.is_dir():
+        parser.error("--format is for folders; a single result takes its format from -o")
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bridgenet-upsample",
+        description="Up-sample low-resolution depth to the size of its registered RGB image.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "rgb", type=Path, nargs="?", metavar="RGB", help="image (PNG, JPEG, BMP, TIFF, NPY, NPZ) or folder"
+    )
+    parser.add_argument(
+        "depth", type=Path, nargs="?", metavar="DEPTH",
+        help="registered LR depth (PNG, TIFF, NPY, NPZ, PFM, EXR), or a folder paired with RGB by file stem",
+    )  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="result file, or folder for folders")
+    parser.add_argument("--format", choices=FORMATS, help="of results in a folder (default: as the LR depth)")
+
+    depth = parser.add_argument_group("depth")
+    depth.add_argument("--scale", type=_number_or("auto", float), default="auto", help="2 to 16, or auto (default)")
+    depth.add_argument(
+        "--invalid", type=float, metavar="VALUE", help="a further value that marks holes, beside 0 and NaN"
+    )
+    depth.add_argument("--fill-holes", action="store_true", help="keep holes filled instead of restoring them")
+    depth.add_argument("--space", choices=("linear", "inverse"), default="linear", help="normalise depth or 1/depth")
+    depth.add_argument(
+        "--depth-unit", type=_unit, metavar="UNIT", dest="per_metre",
+        help="unit of the LR depth: m, mm, or how many make a metre (TUM: 5000). The result keeps it; only a format "
+        "that cannot hold the dtype gets float32 metres (PFM, EXR) or uint16 millimetres (PNG)",
+    )  # fmt: skip
+
+    engine = parser.add_argument_group("network")
+    engine.add_argument("--weights", default="lite", help="name, file, folder or Hub repository (default: lite)")
+    engine.add_argument("--revision", help="commit, tag or branch of a Hub repository")
+    engine.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+    engine.add_argument("--precision", choices=("auto", "fp16", "fp32"), default="auto", help="auto: fp16 on CUDA")
+    engine.add_argument(
+        "--tile", type=_number_or(("auto", "whole"), int), default="auto",
+        help="largest side of a tile, a multiple of 16; auto (768); whole (one pass)",
+    )  # fmt: skip
+
+    output = parser.add_argument_group("output")
+    output.add_argument("--preview", action="store_true", help="also write a coloured OUT_preview.png")
+    output.add_argument("--overwrite", action="store_true", help="replace existing results")
+    output.add_argument("--json", action="store_true", help="report as JSON on stdout")
+    output.add_argument("--doctor", action="store_true", help="check this installation: what a bug report needs")
+    output.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+class _number_or:
+    """Argument type: one of some words, or a number."""
+
+    def __init__(self, words: str | tuple[str, ...], number: type) -> None:
+        self.words, self.number = (words,) if isinstance(words, str) else words, number
+
+    def __call__(self, text: str) -> object:
+        return text if text in self.words else self.number(text)
+
+    def __repr__(self) -> str:  # argparse: "invalid ... value"
+        return f"{' or '.join(self.words)} or {self.number.__name__}"
+
+
+def _unit(text: str) -> float:
+    """Steps per metre of a depth unit."""
+    per_metre = {"m": 1.0, "mm": 1000.0}.get(text) or float(text)
+    if not 0 < per_metre < float("inf"):
+        raise ValueError(f"a depth unit must be m, mm or a positive number per metre, got {text!r}")
+    return per_metre

@@ -1,0 +1,64 @@
+"""Which files belong together, and where their results go."""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..read import DEPTH_SUFFIXES, RGB_SUFFIXES
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One RGB image, its LR depth and what is to be written; `preview` is None where none was asked for."""
+
+    rgb: Path
+    depth: Path
+    output: Path
+    preview: Path | None
+
+    @property
+    def targets(self) -> list[Path]:
+        """All files to be written."""
+        return [self.output, *([self.preview] if self.preview else [])]
+
+
+def find_pairs(options: argparse.Namespace) -> tuple[list[Pair], list[str]]:
+    """The pairs of a command line, in order of their names, and what was left out and why.
+
+    Raises
+    ------
+    ValueError
+        If two folders have no pair at all.
+    OSError
+        If a folder cannot be read.
+    """
+    if not options.rgb.is_dir():
+        return [_pair(options.rgb, options.depth, options.output, options)], []
+    images, depths = _by_stem(options.rgb, RGB_SUFFIXES), _by_stem(options.depth, DEPTH_SUFFIXES)
+    pairs, left_out = [], []
+    for stem in sorted(images.keys() | depths.keys()):
+        rgb, depth = images[stem], depths[stem]
+        if len(rgb) == len(depth) == 1:
+            suffix = f".{options.format}" if options.format else depth[0].suffix
+            pairs.append(_pair(rgb[0], depth[0], options.output / (stem + suffix), options))
+        else:
+            left_out.append(f"{stem}: {len(rgb)} RGB and {len(depth)} depth files of this name")
+    if not pairs:
+        raise ValueError(f"no file in {options.rgb} has a partner of the same stem in {options.depth}")
+    return pairs, left_out
+
+
+def _by_stem(folder: Path, suffixes: tuple[str, ...]) -> defaultdict[str, list[Path]]:
+    found: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in folder.iterdir():
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file():
+            found[path.stem].append(path)
+    return found
+
+
+def _pair(rgb: Path, depth: Path, output: Path, options: argparse.Namespace) -> Pair:
+    preview = output.with_name(f"{output.stem}_preview.png") if options.preview else None
+    return Pair(rgb, depth, output, preview)

@@ -1,0 +1,140 @@
+"""Working through pairs: read, up-sample, write, and go on past what fails."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..read import read_depth, read_rgb
+from ..write import check_depth_path, remove_leftovers, write_depth, write_preview
+from .pairs import Pair
+from .units import convert, target_dtype
+
+if TYPE_CHECKING:
+    from ..upsampler import DepthUpsampler
+
+# what a bad file or a full disk raises; RuntimeError and MemoryError: what a device without memory does
+FAILURES = (OSError, ValueError, TypeError, RuntimeError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one pair: why it failed, or figures of what was written."""
+
+    pair: Pair
+    status: Literal["written", "skipped", "failed"]
+    reason: str = ""
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+class Job:
+    """One command: its options, and the up-sampler, which is loaded when the first pair needs it."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.many = options.rgb.is_dir()
+        self.loaded: DepthUpsampler | None = None
+
+    def run(self, pairs: list[Pair]) -> Iterator[Outcome]:
+        """Work through the pairs, one outcome each.
+
+        Raises
+        ------
+        OSError, ValueError
+            If weights, device or precision are not to be had: that stops everything.
+        """
+        if self.many:
+            self.options.output.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self.options.output)
+        for pair in pairs:
+            try:
+                skipped = self._finished(pair)
+                prepared = None if skipped else self._read(pair)
+            except FAILURES as error:
+                yield Outcome(pair, "failed", describe(error))
+                continue
+            if prepared is None:
+                yield Outcome(pair, "skipped", "finished before")
+                continue
+            upsampler = self.upsampler()
+            try:
+                yield Outcome(pair, "written", figures=self._upsample(pair, *prepared, upsampler))
+            except FAILURES as error:
+                yield Outcome(pair, "failed", describe(error))
+
+    def upsampler(self) -> DepthUpsampler:
+        """The up-sampler, loaded once."""
+        if self.loaded is None:
+            from ..upsampler import DepthUpsampler  # torch takes seconds
+
+            options = self.options
+            self.loaded = DepthUpsampler.from_pretrained(
+                options.weights, revision=options.revision, device=options.device, precision=options.precision
+            )
+        return self.loaded
+
+    def _finished(self, pair: Pair) -> bool:
+        """Whether an earlier run has done this pair; a preview that it did not come to is made now."""
+        for target in pair.targets:
+            if any(target.exists() and target.samefile(source) for source in (pair.rgb, pair.depth)):
+                raise ValueError(f"{target} is an input file")
+        if len(set(pair.targets)) != len(pair.targets):
+            raise ValueError(f"result and preview would both be {pair.output}")
+        existing = [target for target in pair.targets if target.exists()]
+        if self.options.overwrite or not existing:
+            return False
+        if not self.many or pair.output not in existing:
+            raise FileExistsError(f"{existing[0]} exists already (--overwrite replaces it)")
+        if pair.preview and pair.preview not in existing:
+            from ..validate import check_depth  # which imports torch
+
+            depth = check_depth(read_depth(pair.output), self.options.invalid)
+            write_preview(pair.preview, depth.raw[0], depth.valid[0])
+        return True
+
+    def _read(self, pair: Pair) -> tuple[Any, Any]:
+        rgb, depth = read_rgb(pair.rgb), read_depth(pair.depth)
+        check_depth_path(pair.output, target_dtype(depth.dtype, pair.output.suffix, self.options.per_metre))
+        return rgb, depth
+
+    def _upsample(self, pair: Pair, rgb: Any, lr_depth: Any, upsampler: DepthUpsampler) -> dict[str, Any]:
+        options, began = self.options, time.perf_counter()
+        result = upsampler(
+            rgb,
+            lr_depth,
+            options.scale,
+            fill_holes=options.fill_holes,
+            space=options.space,
+            invalid=options.invalid,
+            tile=options.tile,
+            return_details=True,
+        )
+        depth, valid = np.asarray(result.depth), np.asarray(result.valid)
+        seconds = time.perf_counter() - began
+        dtype = target_dtype(depth.dtype, pair.output.suffix, options.per_metre)
+        written = depth if dtype == depth.dtype else convert(depth, valid, dtype, options.per_metre)
+        write_depth(pair.output, written)
+        if pair.preview:  # after the result: what has a preview is finished
+            write_preview(pair.preview, depth, valid)
+        figures: dict[str, Any] = {
+            "height": depth.shape[0],
+            "width": depth.shape[1],
+            "dtype": written.dtype.name,
+            "scale": result.scale,
+            "holes": round(1 - float(valid.mean()), 4),
+            "seconds": round(seconds, 3),
+        }
+        if options.per_metre is not None and valid.any():
+            known = depth[valid] / options.per_metre
+            figures["metres"] = [round(float(known.min()), 4), round(float(known.max()), 4)]
+        return figures
+
+
+def describe(error: BaseException) -> str:
+    """One line; errors without a text by their kind."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,58 @@
+"""What was done, in words and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from .process import Job, Outcome
+
+
+def in_words(job: Job, outcomes: Sequence[Outcome], left_out: Sequence[str]) -> str:
+    """One line for one pair, nothing if it failed; for folders what was left out and the counts."""
+    if not job.many:
+        return "\n".join(_one_line(job, outcome) for outcome in outcomes if outcome.status == "written")
+    counts = Counter(outcome.status for outcome in outcomes)
+    total = f"{counts['written']} written, {counts['skipped']} finished before, {counts['failed']} failed"
+    return "\n".join([*(f"left out: {line}" for line in left_out), total])
+
+
+def as_document(job: Job, outcomes: Sequence[Outcome], left_out: Sequence[str]) -> dict[str, Any]:
+    """Everything, for programs; "network" is null if nothing had to be run."""
+    network = job.loaded
+    return {
+        "version": __version__,
+        "network": network
+        and {
+            "weights": network.weights,
+            "sha256": network.sha256,
+            "device": str(network.device),
+            "precision": str(network.dtype).removeprefix("torch."),
+        },
+        "counts": {kind: sum(o.status == kind for o in outcomes) for kind in ("written", "skipped", "failed")},
+        "results": [_as_row(outcome) for outcome in outcomes],
+        "left_out": list(left_out),
+    }
+
+
+def _one_line(job: Job, outcome: Outcome) -> str:
+    f, network = outcome.figures, job.upsampler()
+    return (
+        f"{outcome.pair.output}: {f['width']} x {f['height']}, {f['dtype']}, x{f['scale']:g}, "
+        f"weights {network.weights}, {f['seconds']:.1f} s on {network.device}"
+    )
+
+
+def _as_row(outcome: Outcome) -> dict[str, Any]:
+    pair = outcome.pair
+    paths: dict[str, Path | None] = {
+        "rgb": pair.rgb,
+        "depth": pair.depth,
+        "output": pair.output,
+        "preview": pair.preview,
+    }
+    row: dict[str, Any] = {name: str(path) for name, path in paths.items() if path is not None}
+    return row | {"status": outcome.status, **({"reason": outcome.reason} if outcome.reason else {}), **outcome.figures}

@@ -1,0 +1,41 @@
+"""Depth in the one unit that a format can hold, where it cannot hold the other (REP 118)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..write import can_hold
+
+Array = npt.NDArray[Any]
+
+
+def target_dtype(dtype: np.dtype[Any], suffix: str, per_metre: float | None) -> np.dtype[Any]:
+    """What depth of `dtype` is written as: itself, or metres or millimetres if the format has no other.
+
+    Without a known unit nothing is converted.
+    """
+    if per_metre is not None and not can_hold(suffix, dtype):
+        for other in (np.dtype(np.float32), np.dtype(np.uint16)):
+            if can_hold(suffix, other):
+                return other
+    return dtype
+
+
+def convert(depth: Array, valid: npt.NDArray[np.bool_], dtype: np.dtype[Any], per_metre: float) -> Array:
+    """Depth (H, W) in 1 / `per_metre` metres -> float32 metres with NaN holes, or uint16 millimetres with 0.
+
+    Raises
+    ------
+    ValueError
+        If it reaches beyond 65.535 m and millimetres are asked for.
+    """
+    metres = depth.astype(np.float64) / per_metre
+    if dtype == np.float32:
+        return np.where(valid, metres, np.nan).astype(np.float32)
+    millimetres = np.where(valid, np.maximum(np.floor(metres * 1000 + 0.5), 1), 0)
+    if millimetres.max() > np.iinfo(np.uint16).max:
+        raise ValueError(f"depth reaches {millimetres.max() / 1000:.1f} m: uint16 millimetres end at 65.535 m")
+    return millimetres.astype(np.uint16)

@@ -1,0 +1,54 @@
+"""Where the network runs and how precisely."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+
+Precision = Literal["auto", "fp16", "fp32"]
+
+
+def choose_device(device: str | torch.device | None = None) -> torch.device:
+    """The named device; for None or "auto" the first there is of cuda, mps and cpu.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device here.
+    """
+    if device is None or device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(1, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch has one for each kind of absence
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"device {str(device)!r} cannot be used here: {reason}") from error
+    return chosen
+
+
+def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
+    """The trunk's dtype: float16 or float32; "auto" is float16 on CUDA.
+
+    Raises
+    ------
+    ValueError
+        If it is none of "auto", "fp16", "fp32".
+    """
+    if precision not in get_args(Precision):
+        raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, got {precision!r}")
+    half = precision == "fp16" or (precision == "auto" and device.type == "cuda")
+    return torch.float16 if half else torch.float32
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on whichever device."""
+    # CUDA has a class of its own, MPS and the CPU allocator only their words
+    words = ("out of memory", "can't allocate memory", "could not create a memory")
+    text = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and any(word in text for word in words)
+    )

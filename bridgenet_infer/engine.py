@@ -1,0 +1,75 @@
+"""From prepared frames to filled results: cut, crop, run, blend and restore, a row of tiles at a time."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from .blend import blend_rows
+from .crop import crop_tile
+from .devices import is_out_of_memory
+from .frame import Frame
+from .restore import restore_rows
+from .run import TileRunner
+from .tile import Span, Tiling, cut_axis
+
+
+def upsample_frames(frames: Sequence[Frame], tiling: Tiling, runner: TileRunner) -> None:
+    """Fill the results of frames of one size, small ones several at a time.
+
+    Raises
+    ------
+    MemoryError
+        If not even the least tile fits into the device's memory.
+    ValueError
+        If the depth overflows the network, see `TileRunner`.
+    """
+    height, width = frames[0].size
+    together = runner.batch_size(height * width)
+    for start in range(0, len(frames), together):
+        tiling = _upsample_fitting(frames[start : start + together], tiling, runner)
+
+
+def _upsample_fitting(frames: Sequence[Frame], tiling: Tiling, runner: TileRunner) -> Tiling:
+    """Fill the results, with smaller and smaller tiles until they fit; returns the tiling that did."""
+    while True:
+        try:
+            for first, rows in super_resolve(frames, tiling, runner):
+                for frame, image in zip(frames, rows, strict=True):
+                    restore_rows(frame, first, image)
+            return tiling
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            tiling = _shrink(tiling, runner.device, error)
+
+
+def _shrink(tiling: Tiling, device: torch.device, error: BaseException) -> Tiling:
+    smaller = tiling.smaller()
+    if smaller is None:
+        raise MemoryError(f"out of memory on {device} even with tiles of {tiling}: {error}") from error
+    warnings.warn(f"out of memory on {device}: going on with tiles of {smaller}", stacklevel=2)
+    return smaller
+
+
+def super_resolve(frames: Sequence[Frame], tiling: Tiling, runner: TileRunner) -> Iterator[tuple[int, Tensor]]:
+    """Normalised D_SR, and D_DE if the runner estimates it, as rows from the top down.
+
+    Yields
+    ------
+    First row and (B, 1 or 2, n, m) float32 on the host; rows from H and columns from W on are padding.
+    """
+    height, width = frames[0].size
+    columns = cut_axis(width, tiling.width, tiling.overlap)
+
+    def run_row(row: Span) -> Iterator[Tensor]:
+        together = runner.batch_size(len(frames) * tiling.pixels)
+        for start in range(0, len(columns), together):
+            crops = [crop_tile(frames, row, column) for column in columns[start : start + together]]
+            rgb, d_up = (torch.cat(parts) for parts in zip(*crops, strict=True))
+            yield from torch.split(runner(rgb, d_up), len(frames))
+
+    yield from blend_rows(cut_axis(height, tiling.height, tiling.overlap), columns, run_row)

@@ -1,0 +1,110 @@
+"""One image on its way through: complete LR depth with its normalisation, and where the results go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .holes import fill_holes
+from .normalise import Normalisation, Space, measure_normalisation
+from .validate import LowResolutionDepth
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a call gives back, to be filled: (B, H, W) each.
+
+    Attributes
+    ----------
+    depth
+        In the received dtype.
+    valid
+        bool, by nearest neighbour; None where it was not asked for, as with `estimated_depth`.
+    estimated_depth
+        D_DE, float32.
+    """
+
+    depth: Array
+    valid: npt.NDArray[np.bool_] | None
+    estimated_depth: npt.NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Inputs and outputs of one image; the outputs are views of the batch's `Results`, filled row by row.
+
+    Attributes
+    ----------
+    rgb
+        (H, W, 1 or 3) as received.
+    raw
+        (h, w) LR depth as received.
+    filled
+        (h, w) the same with its holes filled.
+    rule
+        Leads from the received unit to the network's range and back; None if no sample is valid.
+    wanted
+        (h, w) bool: where `raw` is to be replaced; elsewhere it comes back as it is.
+    depth, valid, estimated_depth
+        (H, W) each, see `Results`.
+    """
+
+    rgb: Array
+    raw: Array
+    filled: Array
+    rule: Normalisation | None
+    wanted: npt.NDArray[np.bool_]
+    depth: Array
+    valid: npt.NDArray[np.bool_] | None
+    estimated_depth: npt.NDArray[np.float32] | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.rgb.shape[0], self.rgb.shape[1]
+
+
+def make_results(shape: tuple[int, int, int], dtype: np.dtype[Any], *, valid: bool, estimated_depth: bool) -> Results:
+    """Room for results of shape (B, H, W)."""
+    return Results(
+        depth=np.empty(shape, dtype),
+        valid=np.empty(shape, np.bool_) if valid else None,
+        estimated_depth=np.empty(shape, np.float32) if estimated_depth else None,
+    )
+
+
+def make_frames(
+    rgb: Array, received: LowResolutionDepth, results: Results, space: Space, keep_filled: bool
+) -> list[Frame]:
+    """Prepare every image of a batch: fill its holes, measure its normalisation.
+
+    Parameters
+    ----------
+    rgb
+        (B, H, W, 1 or 3).
+    space
+        See `measure_normalisation`.
+    keep_filled
+        Return filled depth instead of holes; an image without any valid sample stays a hole.
+    """
+    frames = []
+    for i, (raw, valid) in enumerate(zip(received.raw, received.valid, strict=True)):
+        measured = bool(valid.any())
+        frames.append(
+            Frame(
+                rgb=rgb[i],
+                raw=raw,
+                filled=fill_holes(raw, valid) if measured else raw,
+                rule=measure_normalisation(raw, valid, space) if measured else None,
+                wanted=np.full_like(valid, measured) if keep_filled else valid,
+                depth=results.depth[i],
+                valid=None if results.valid is None else results.valid[i],
+                estimated_depth=None if results.estimated_depth is None else results.estimated_depth[i],
+            )
+        )
+    return frames

@@ -1,0 +1,16 @@
+"""Pretrained weights: where they lie, whether they are what the manifest says, and the graph they make."""
+
+from .checkpoint import checkpoint_bytes, load_checkpoint
+from .load import Checkpoint, load_weights
+from .manifest import CHECKPOINT_FOLDER, ManifestEntry, manifest_path, read_manifest
+
+__all__ = [
+    "CHECKPOINT_FOLDER",
+    "Checkpoint",
+    "ManifestEntry",
+    "checkpoint_bytes",
+    "load_checkpoint",
+    "load_weights",
+    "manifest_path",
+    "read_manifest",
+]

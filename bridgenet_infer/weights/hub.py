@@ -1,0 +1,71 @@
+"""Files from the Hugging Face Hub: cache first, content checked, one answer within bounded time.
+
+The client itself checks no content, not even that of its cache, and repeats failed requests for half a minute.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def cached_path(repo_id: str, filename: str, revision: str | None) -> Path | None:
+    """Where the Hub cache holds a file, or None; never touches the network."""
+    from huggingface_hub import try_to_load_from_cache
+
+    # not hf_hub_download(local_files_only=True): preparing its headers may already ask the endpoint something
+    found = try_to_load_from_cache(repo_id, filename, revision=revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def fetch(repo_id: str, filename: str, revision: str | None, check: Callable[[Path], T]) -> T:
+    """What `check` makes of a file: of the cached one without touching the network, else of a download.
+
+    Parameters
+    ----------
+    revision
+        Commit, tag or branch; the default branch if None.
+    check
+        Raises OSError for damaged content; a cached file is then downloaded again, once.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be had (HF_HUB_OFFLINE, no answer, no such file) or is still damaged.
+    """
+    cached = cached_path(repo_id, filename, revision)
+    if cached is not None:
+        try:
+            return check(cached)
+        except OSError as damage:
+            warnings.warn(f"{damage}: downloading it again", stacklevel=2)
+    path = _download(repo_id, filename, revision)
+    try:
+        return check(path)
+    except OSError as damage:
+        raise OSError(f"{repo_id} serves another {filename} than expected: {damage}") from damage
+
+
+def _download(repo_id: str, filename: str, revision: str | None) -> Path:
+    from huggingface_hub import constants, hf_hub_download
+
+    what = f"{filename} of {repo_id}" + (f" at revision {revision}" if revision else "")
+    if constants.HF_HUB_OFFLINE:
+        raise OSError(f"{what} is not in the Hub cache, or damaged there, and HF_HUB_OFFLINE forbids the download")
+    try:
+        # forced: without a usable answer the client would otherwise try again for half a minute
+        return Path(hf_hub_download(repo_id, filename, revision=revision, force_download=True))
+    except Exception as error:  # its own classes, the HTTP client's, ValueError, OSError: all mean the same here
+        raise OSError(f"cannot download {what} from {constants.ENDPOINT}: {_root(error)}") from error
+
+
+def _root(error: BaseException) -> str:
+    """The first cause, which the client wraps in advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text}"

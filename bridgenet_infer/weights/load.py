@@ -1,0 +1,104 @@
+"""From what a user names to a verified graph: path, bundled file, Hub cache, Hub."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..graph import BridgeNet
+from .checkpoint import load_checkpoint
+from .hub import fetch
+from .manifest import MANIFEST, ManifestEntry, read_manifest
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint in memory: the graph in float32, its name and the file's sha256."""
+
+    model: BridgeNet
+    name: str
+    sha256: str
+
+
+def load_weights(weights: str | os.PathLike[str], revision: str | None = None) -> Checkpoint:
+    """Load a checkpoint; bundled and cached ones never touch the network.
+
+    Parameters
+    ----------
+    weights
+        Name in the manifest; .safetensors file; folder with exactly one (a manifest beside it is obeyed); or Hub
+        repository "owner/name" that holds a manifest with exactly one entry. A repository of our manifest is
+        taken at the commit pinned there.
+    revision
+        Another commit, tag or branch of a Hub repository; a branch is cached as it was when first downloaded.
+
+    Raises
+    ------
+    ValueError
+        If it is no name, no existing path and no repository, or a revision of something that has none.
+    OSError
+        If the file is missing, unreadable, damaged, cannot be downloaded, or differs from its manifest.
+    """
+    entries = read_manifest()
+    entry = entries.get(weights) if isinstance(weights, str) else None
+    if entry is None and Path(weights).exists():
+        if revision is not None:
+            raise ValueError(f"{str(weights)!r} is a path: it has no revision {revision!r}")
+        return _load_path(Path(weights))
+    if entry is None:
+        repo_id = _check_repo_id(weights, list(entries))
+        entry = next((e for e in entries.values() if e.repo_id == repo_id), None)
+        if entry is None or revision not in (None, entry.revision):
+            return _load_repository(repo_id, revision)
+    elif revision not in (None, entry.revision):
+        if entry.repo_id is None:
+            raise ValueError(f"{entry.name!r} is bundled and not on the Hub: it has no revision {revision!r}")
+        return _load_repository(entry.repo_id, revision)
+    return load_entry(entry)
+
+
+def load_entry(entry: ManifestEntry) -> Checkpoint:
+    """Load what a manifest entry describes: the bundled file, else from the Hub at its pinned commit."""
+    if entry.bundled_path.is_file() or entry.repo_id is None:
+        return _verified(entry, entry.bundled_path)
+    return fetch(entry.repo_id, entry.file, entry.revision, lambda path: _verified(entry, path))
+
+
+def _verified(entry: ManifestEntry, path: Path) -> Checkpoint:
+    digest = entry.verify(path)
+    return Checkpoint(load_checkpoint(path), entry.name, digest)
+
+
+def _load_path(path: Path) -> Checkpoint:
+    if path.is_dir():
+        found = sorted(path.glob("*.safetensors"))
+        if len(found) != 1:
+            raise OSError(f"{path} must hold exactly one .safetensors file, it has {len(found)}")
+        path = found[0]
+    manifest = path.parent / MANIFEST
+    entries = read_manifest(manifest) if manifest.is_file() else {}
+    entry = next((e for e in entries.values() if e.file == path.name), None)
+    if entry is not None:
+        return _verified(entry, path)
+    return Checkpoint(load_checkpoint(path), path.stem, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _load_repository(repo_id: str, revision: str | None) -> Checkpoint:
+    """A repository that our manifest does not pin: its own manifest says what its file must be."""
+    commit, entries = fetch(repo_id, MANIFEST, revision, lambda path: (path.parent.name, read_manifest(path)))
+    if len(entries) != 1:
+        raise OSError(f"{MANIFEST} of {repo_id} must have exactly one checkpoint, it has {sorted(entries)}")
+    (entry,) = entries.values()
+    return fetch(repo_id, entry.file, commit, lambda path: _verified(entry, path))
+
+
+def _check_repo_id(weights: str | os.PathLike[str], names: list[str]) -> str:
+    if isinstance(weights, str) and re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", weights):
+        return weights
+    raise ValueError(
+        f"weights {os.fspath(weights)!r} is neither a known name ({', '.join(names)}) nor an existing path nor a "
+        "Hub repository (owner/name)"
+    )

@@ -1,0 +1,130 @@
+"""The manifest: which checkpoints there are, and the size and sha256 that each must have."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "weights_manifest.json"
+PACKAGE_FOLDER = Path(__file__).parents[1]
+CHECKPOINT_FOLDER = PACKAGE_FOLDER / "checkpoints"  # bundled files
+
+
+@dataclass(frozen=True)
+class ManifestEntry:
+    """One checkpoint.
+
+    Attributes
+    ----------
+    name
+        What users call it.
+    file
+        Name of the .safetensors file, bundled or in the Hub repository.
+    sha256, size
+        Of the file, in hexadecimal and bytes.
+    scales
+        Least and largest up-sampling factor it was trained for.
+    repo_id, revision
+        Hub repository ("owner/name") and commit (40 hexadecimal digits) that hold the file; None until published.
+
+    Raises
+    ------
+    ValueError
+        If a field cannot be what it should be.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    size: int
+    scales: tuple[float, float]
+    repo_id: str | None = None
+    revision: str | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w-][\w.-]*\.safetensors", self.file):  # a plain name: no folder to escape to
+            raise ValueError(f"{self.name}: file must be a plain .safetensors name, got {self.file!r}")
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256) or self.size <= 0:
+            raise ValueError(f"{self.name}: needs a sha256 and a positive size, got {self.sha256!r}, {self.size}")
+        if (self.repo_id is None) != (self.revision is None):
+            raise ValueError(f"{self.name}: repo_id and revision belong together")
+        if self.revision is not None and not re.fullmatch("[0-9a-f]{40}", self.revision):
+            raise ValueError(f"{self.name}: revision must be a full commit hash, got {self.revision!r}")
+
+    @property
+    def bundled_path(self) -> Path:
+        """Where the file lies if this installation has it."""
+        return CHECKPOINT_FOLDER / self.file
+
+    def verify(self, path: Path) -> str:
+        """Compare a file with size and sha256, and return the latter.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read or differs.
+        """
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        if (digest, len(data)) != (self.sha256, self.size):
+            raise OSError(
+                f"{path} is damaged: sha256 {digest}, {len(data)} bytes; "
+                f"the manifest has {self.sha256}, {self.size} bytes"
+            )
+        return digest
+
+
+def manifest_path() -> Path:
+    """weights_manifest.json of a source tree or editable install, else of the installed wheel.
+
+    Raises
+    ------
+    OSError
+        If neither is there.
+    """
+    beside = PACKAGE_FOLDER.parent / MANIFEST
+    if beside.is_file():
+        return beside
+    try:
+        files = metadata.files("bridgenet-infer") or []
+    except metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name == MANIFEST and (path := Path(str(file.locate()))).is_file():
+            return path
+    raise FileNotFoundError(f"{MANIFEST} found neither beside {PACKAGE_FOLDER} nor in the installed distribution")
+
+
+def read_manifest(path: Path | None = None) -> dict[str, ManifestEntry]:
+    """Entries by name, of this installation or of another manifest file.
+
+    Raises
+    ------
+    OSError
+        If the file is missing or no manifest.
+    """
+    path = path or manifest_path()
+    try:
+        entries = [_read_entry(raw) for raw in json.loads(path.read_text(encoding="utf-8"))["checkpoints"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise OSError(f"{path} is not a readable weights manifest: {error!r}") from error
+    return {entry.name: entry for entry in entries}
+
+
+def _read_entry(raw: dict[str, Any]) -> ManifestEntry:
+    """The fields that loading needs; a manifest tells more (data, licence, training, metrics)."""
+    low, high = raw["scales"]
+    return ManifestEntry(
+        name=str(raw["name"]),
+        file=str(raw["file"]),
+        sha256=str(raw["sha256"]),
+        size=int(raw["size"]),
+        scales=(float(low), float(high)),
+        repo_id=raw.get("repo_id"),
+        revision=raw.get("revision"),
+    )
