@@ -40,5 +40,6 @@ def _interpolate(frame: Frame, down: BicubicTaps, across: BicubicTaps) -> npt.ND
     """Normalised D_up of the rows and columns that the taps were made for."""
     patch = frame.filled[down.reads, across.reads]
     normalised = np.zeros(patch.shape, np.float32) if frame.rule is None else frame.rule.apply(patch)
-    interpolated: npt.NDArray[Any] = down.matrix @ normalised @ across.matrix.T
+    with np.errstate(all="ignore"):  # what overflows here is found, and explained, after the network
+        interpolated: npt.NDArray[Any] = down.matrix @ normalised @ across.matrix.T
     return interpolated

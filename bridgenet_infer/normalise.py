@@ -32,7 +32,8 @@ class Normalisation:
         values = depth.astype(np.float64)
         if self.space == "inverse":
             values = 1 / values
-        scaled: npt.NDArray[np.float32] = ((values - self.low) / (self.span or 1.0)).astype(np.float32)
+        with np.errstate(over="ignore"):  # infinite then, which the caller must look for
+            scaled: npt.NDArray[np.float32] = ((values - self.low) / (self.span or 1.0)).astype(np.float32)
         return scaled
 
     def undo(self, x: Tensor) -> Tensor:
