@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .graph import SIZE_MULTIPLE
 
-TILE, OVERLAP = 768, 64  # chosen with benchmarks/tiling.py: README, "Large images"
+TILE, OVERLAP = 768, 64  # chosen with benchmarks/tiling.py: benchmarks/README.md
 MIN_TILE = 64
 
 

@@ -65,7 +65,8 @@ def run_pairs(options: argparse.Namespace) -> int:
             bar.update()
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
-        say(f"error: {f'{outcome.pair.depth}: ' if job.many else ''}{outcome.reason}")
+        named = any(str(path) in outcome.reason for path in (outcome.pair.rgb, outcome.pair.depth))
+        say(f"error: {'' if named or not job.many else f'{outcome.pair.depth}: '}{outcome.reason}")
     if options.json:
         print(json.dumps(as_document(job, outcomes, left_out), indent=2))
     elif words := in_words(job, outcomes, left_out):

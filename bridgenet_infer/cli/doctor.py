@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,12 +46,18 @@ def examine(options: argparse.Namespace) -> Findings:
 
     return {
         "bridgenet-infer": __version__,
-        "python": f"{platform.python_version()} on {platform.platform()}",
+        "python": " ".join(
+            [platform.python_version(), "on", platform.system(), platform.machine(), *filter(None, platform.libc_ver())]
+        ),
         "packages": {name: _version(name) for name in PACKAGES},
         "devices": {"cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads", **_accelerators()},
         "in use": attempt("device", partial(_in_use, options)),
         "exr": exr_supported(),
-        "hub": {"cache": constants.HF_HUB_CACHE, "endpoint": constants.ENDPOINT, "offline": constants.HF_HUB_OFFLINE},
+        "hub": {
+            "cache": _without_home(constants.HF_HUB_CACHE),
+            "endpoint": constants.ENDPOINT,
+            "offline": constants.HF_HUB_OFFLINE,
+        },
         "weights": {
             entry.name: attempt(f"weights {entry.name}", partial(_find, entry))
             for entry in (attempt("manifest", read_manifest) or {}).values()
@@ -75,6 +82,12 @@ def format_findings(findings: Findings) -> str:
 
 def _word(item: Any) -> str:
     return {True: "yes", False: "no"}[item] if isinstance(item, bool) else str(item)
+
+
+def _without_home(path: str) -> str:
+    """A bug report needs no user names."""
+    home = str(Path.home())
+    return f"~{path[len(home) :]}" if path.startswith(home + os.sep) else path
 
 
 def _version(name: str) -> str:
