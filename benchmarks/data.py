@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from bridgenet_infer.holes import fill_holes
+
 Array = npt.NDArray[Any]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -63,6 +65,15 @@ def sensor_frames() -> list[RgbdScene]:
 def validation_scenes() -> list[RgbdScene]:
     """Every scene below val/, sorted by path; disparities with holes."""
     return _scenes_below("val")
+
+
+def make_pair(scene: RgbdScene, scale: int) -> tuple[Array, Array, Array]:
+    """RGB, 8-bit LR by the table's rule and 8-bit truth, holes filled first; sides cut to multiples of the scale."""
+    height, width = (side // scale * scale for side in scene.depth.shape)
+    truth = fill_holes(scene.depth, scene.valid)[:height, :width]
+    image = Image.fromarray(truth)
+    lr = image.resize((width // scale, height // scale), Image.Resampling.BICUBIC)
+    return scene.rgb[:height, :width], np.asarray(lr), truth
 
 
 def load_scene(folder: Path) -> RgbdScene:

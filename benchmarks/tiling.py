@@ -20,17 +20,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks.data import RgbdScene, middlebury2005, validation_scenes
+from benchmarks.data import make_pair, middlebury2005, validation_scenes
 from benchmarks.metrics import mad
 from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.engine import super_resolve
 from bridgenet_infer.frame import make_frames, make_results
 from bridgenet_infer.graph.blocks import ChannelAttention
-from bridgenet_infer.holes import fill_holes
 from bridgenet_infer.run import TileRunner
 from bridgenet_infer.tile import Tiling, cut_axis, resolve_tiling
 from bridgenet_infer.validate import check_depth, check_rgb
@@ -76,15 +74,6 @@ def main() -> None:
     print("\n".join(f"{name}: {meaning}" for name, meaning in COLUMNS.items()))
     print(f"{len(pairs)} scenes of {options.scenes}, x{options.scale}, {upsampler.weights}, {upsampler.device}")
     write_json(options.out / f"{options.scenes}_x{options.scale}.json", {"columns": COLUMNS, "rows": rows})
-
-
-def make_pair(scene: RgbdScene, scale: int) -> tuple[Array, Array, Array]:
-    """RGB, 8-bit LR and 8-bit truth, holes filled first."""
-    truth = fill_holes(scene.depth, scene.valid)
-    height, width = truth.shape
-    image = Image.fromarray(truth)
-    lr = image.resize((round(width / scale), round(height / scale)), Image.Resampling.BICUBIC)
-    return scene.rgb, np.asarray(lr), truth
 
 
 def grey_levels(upsampler: DepthUpsampler, rgb: Array, lr: Array, tiling: Tiling) -> Array:

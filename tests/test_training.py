@@ -21,7 +21,7 @@ from bridgenet_infer import weights
 from training.config import DataConfig, load_config
 from training.curves import read_rows
 from training.degrade import crop, make_lr
-from training.pool import Pool, build_pool
+from training.pool import Pool, PoolPlan, build_pool
 from training.procedural import procedural_pair
 from training.release import release
 from training.sampler import Batch, draw, make_batch, turn
@@ -63,7 +63,7 @@ def _tiny_fields() -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def pool() -> Pool:
-    return build_pool(64, 6, seed=3, real_folder=None, workers=1)
+    return build_pool(PoolPlan(size=64, procedural=4, raycast=2, seed=3), real_folder=None, workers=1)
 
 
 @given(st.integers(0, 2**31), st.sampled_from([2, 3, 4, 5.5, 8, 16]))

@@ -32,6 +32,7 @@ class DataConfig:
     patch_coarse: int = 192
     pool_size: int = 256
     procedural: int = 2000
+    raycast: int = 0
     pool_seed: int = 1
     real_share: float = 0.5
     integer_share: float = 0.8
@@ -86,11 +87,22 @@ def _section(kind: type[T], fields: dict[str, Any]) -> T:
 
 def load_config(path: Path) -> RunConfig:
     """Read a run's TOML file; ValueError names fields that do not exist."""
-    with path.open("rb") as file:
-        raw = tomllib.load(file)
+    return make_config(path.stem, read_toml(path))
+
+
+def make_config(name: str, fields: dict[str, Any]) -> RunConfig:
+    """A run's fields as in its TOML file; `name` holds unless they have one. ValueError as `load_config`."""
+    flat = {key: value for key, value in fields.items() if key not in ("model", "data", "optim")}
     sections = {
-        "model": BridgeNetConfig.from_dict(raw.pop("model", {})),
-        "data": _section(DataConfig, raw.pop("data", {})),
-        "optim": _section(OptimConfig, raw.pop("optim", {})),
+        "model": BridgeNetConfig.from_dict(fields.get("model", {})),
+        "data": _section(DataConfig, fields.get("data", {})),
+        "optim": _section(OptimConfig, fields.get("optim", {})),
     }
-    return _section(RunConfig, {"name": path.stem, **raw, **sections})
+    return _section(RunConfig, {"name": name, **flat, **sections})
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The file's content; OSError or ValueError (syntax) if it cannot be read."""
+    with path.open("rb") as file:
+        content: dict[str, Any] = tomllib.load(file)
+    return content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +20,11 @@ from torch import Tensor
 
 from bridgenet_infer.holes import fill_holes
 from training.procedural import procedural_pair
+from training.raycast import raycast_pair
 
 Array = npt.NDArray[Any]
+Item = tuple[Array, Array, Array, Array]  # RGB, depth, weight, span
+PairMaker = Callable[[int, int, int], tuple[Array, Array]]
 GREY = 128  # depth is kept as int16 in 1/128 grey levels (torch can do little with uint16)
 
 
@@ -43,16 +47,33 @@ class Pool:
         return Pool(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
-def build_pool(size: int, procedural: int, seed: int, real_folder: Path | None, workers: int) -> Pool:
-    """Procedural pairs by seed, and overlapping windows of the real scenes below `real_folder`."""
-    make = partial(_procedural_item, seed, size)
+@dataclass(frozen=True)
+class PoolPlan:
+    """What a pool is made of: `procedural` flat and `raycast` perspective pairs of side `size`, by `seed`."""
+
+    size: int
+    procedural: int
+    raycast: int
+    seed: int
+
+    @property
+    def file_name(self) -> str:
+        """Where `load_or_build_pool` keeps it."""
+        return f"{self.size}-{self.procedural}-{self.raycast}-{self.seed}.pt"
+
+
+def build_pool(plan: PoolPlan, real_folder: Path | None, workers: int) -> Pool:
+    """Synthetic pairs by seed, and overlapping windows of the real scenes below `real_folder`."""
     # forked children of a process with running torch and OpenCV threads can hang
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        items = list(executor.map(make, range(procedural), chunksize=8))
+        items: list[Item] = []
+        for make, count in ((procedural_pair, plan.procedural), (raycast_pair, plan.raycast)):
+            items += executor.map(partial(_synthetic_item, make, plan.seed, plan.size), range(count), chunksize=8)
+    synthetic = len(items)
     for folder in sorted(path.parent for path in real_folder.rglob("meta.json")) if real_folder else []:
-        items.extend(_real_items(folder, size))
+        items.extend(_real_items(folder, plan.size))
     rgb, depth, weight, span = (np.stack(column) for column in zip(*items, strict=True))
-    real = torch.arange(len(items)) >= procedural
+    real = torch.arange(len(items)) >= synthetic
     return Pool(
         torch.from_numpy(rgb).permute(0, 3, 1, 2).contiguous(),
         torch.from_numpy(depth)[:, None],
@@ -62,12 +83,11 @@ def build_pool(size: int, procedural: int, seed: int, real_folder: Path | None, 
     )
 
 
-def load_or_build_pool(
-    path: Path, size: int, procedural: int, seed: int, real_folder: Path | None, workers: int
-) -> Pool:
-    """The pool kept at `path`, made first if it is not there; written atomically."""
+def load_or_build_pool(folder: Path, plan: PoolPlan, real_folder: Path | None, workers: int) -> Pool:
+    """The pool kept in `folder`, made first if it is not there; written atomically."""
+    path = folder / plan.file_name
     if not path.exists():
-        pool = build_pool(size, procedural, seed, real_folder, workers)
+        pool = build_pool(plan, real_folder, workers)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial_path = path.with_suffix(".part")
         torch.save(vars(pool), partial_path)
@@ -94,14 +114,14 @@ def read_scene(folder: Path) -> tuple[Array, Array, Array]:
     return rgb, np.clip(grey, 0, 255), valid
 
 
-def _procedural_item(seed: int, size: int, index: int) -> tuple[Array, Array, Array, Array]:
+def _synthetic_item(make: PairMaker, seed: int, size: int, index: int) -> Item:
     cv2.setNumThreads(1)
-    rgb, depth = procedural_pair(seed, index, size)
+    rgb, depth = make(seed, index, size)
     weight = np.full(depth.shape, 255, np.uint8)
     return rgb, (depth * GREY).astype(np.int16), weight, np.percentile(depth, (1, 99)).astype(np.float32)
 
 
-def _real_items(folder: Path, size: int) -> list[tuple[Array, Array, Array, Array]]:
+def _real_items(folder: Path, size: int) -> list[Item]:
     rgb, grey, valid = read_scene(folder)
     span = np.percentile(grey[valid], (1, 99)).astype(np.float32)
     depth = (fill_holes(grey, valid) * GREY).astype(np.int16)

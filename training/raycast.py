@@ -265,3 +265,24 @@ def _build_outdoor(builder: SceneBuilder) -> None:
     for x in (0.42, 0.5, 0.62):
         builder.add(_upright(0.008, 1.2), [x, 0.4, 0.85], builder.material(0.1, None, "plain"))
     _add_fence(builder, [0.9, ground, 2.6], 1.8, 1.1, 0.16, 0.03)
+
+
+def raycast_pair(seed: int, index: int, size: int) -> tuple[Array, Array]:
+    """One square training pair from a random scene and pose, the same for the same arguments.
+
+    Returns
+    -------
+    RGB (size, size, 3) uint8 and disparity (size, size) float32 in grey levels 0..255: near is high, the sky is low.
+    """
+    rng = np.random.default_rng((seed, index))
+    kind: Literal["indoor", "outdoor"] = "indoor" if rng.random() < 0.75 else "outdoor"
+    pitch, yaw, roll = np.radians(rng.uniform([-25, -20, -8], [5, 20, 8]))
+    pose = trimesh.transformations.euler_matrix(pitch, yaw, roll)
+    pose[:3, 3] = rng.uniform([-0.25, -0.2, -0.1], [0.25, 0.2, 0.25])
+    focal = size * rng.uniform(0.9, 2.2)
+    camera = Camera(size, size, focal, focal, (size - 1) / 2, (size - 1) / 2)
+    rgb, depth = render(build_scene(int(rng.integers(2**31)), kind), camera, pose, index)
+    disparity = 1 / np.where(depth > 0, depth, np.inf)
+    low, high = np.percentile(disparity, (1, 99.5))
+    grey = 10 + (disparity - low) * (rng.uniform(80, 235) / max(high - low, 1e-6))
+    return rgb, np.clip(grey, 0, 255).astype(np.float32)

@@ -21,7 +21,7 @@ from bridgenet_infer.graph import BridgeNet, build_bridgenet
 from bridgenet_infer.weights import load_checkpoint
 from training.config import OptimConfig, RunConfig, load_config
 from training.curves import append_row, keep_rows, plot_curve
-from training.pool import Pool, load_or_build_pool
+from training.pool import Pool, PoolPlan, load_or_build_pool
 from training.sampler import ORIGIN_GRID, Batch, draw, make_batch
 from training.validation import load_scenes, validate
 
@@ -140,10 +140,8 @@ def train(
     """Train until step `stop_at`, from `folder/last.pt` if it exists, else from the weights of `start_from`."""
     data = config.data
     real = data_folder() / "train"
-    pool_path = folder.parent.parent / "pools" / f"{data.pool_size}-{data.procedural}-{data.pool_seed}.pt"
-    pool = load_or_build_pool(
-        pool_path, data.pool_size, data.procedural, data.pool_seed, real, workers=os.cpu_count() or 1
-    )
+    plan = PoolPlan(data.pool_size, data.procedural, data.raycast, data.pool_seed)
+    pool = load_or_build_pool(folder.parent.parent / "pools", plan, real, workers=os.cpu_count() or 1)
     run = Run(config, pool.to(device), device)
     folder.mkdir(parents=True, exist_ok=True)
     last, curve = folder / "last.pt", folder / "curve.csv"
