@@ -27,7 +27,7 @@ CONTRAST = 24.0  # grey levels of local RGB range: less is low contrast beside a
 TEXTURE = 40.0  # more is texture away from edges
 KINDS = {
     "filled hole": "no truth was measured there",
-    "thin": "within two pixels of a structure or gap narrower than an LR pixel",
+    "thin": "within two pixels of a structure or gap not wider than an LR pixel",
     "edge, low contrast": "up to half an LR pixel from a depth edge that RGB does not show",
     "edge, clear": "the same, RGB shows it",
     "near an edge": "up to two LR pixels from a depth edge",
@@ -67,7 +67,7 @@ def main() -> None:
 
 def classify(rgb: Array, truth: Array, valid: BoolArray, scale: int) -> npt.NDArray[np.intp]:
     """(H, W) index into KINDS of every pixel."""
-    side = np.ones((scale, scale), np.uint8)
+    side = np.ones((scale | 1, scale | 1), np.uint8)  # odd: OpenCV's opening with an even square moves edges
     opened, closed = (cv2.morphologyEx(truth, op, side).astype(int) for op in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE))
     narrow = np.maximum(truth - opened, closed - truth) >= STEP
     thin = cv2.dilate(narrow.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0

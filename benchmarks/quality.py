@@ -50,12 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "lr_kernel": LR_KERNEL,
         "torch": torch.__version__,
         "device": str(upsampler.device),
+        "self_ensemble": options.self_ensemble,
         "scenes": [*MIDDLEBURY_2005, "mean"],
     }
     print(f"weights {upsampler.weights} ({upsampler.sha256[:12]}), LR kernel: {LR_KERNEL}")
     pictures = None if options.no_pictures else options.out
     for scale in options.scales:
-        scores, seconds = score_scale(upsampler, scenes, scale, options.joint_bilateral, pictures)
+        scores, seconds = score_scale(
+            upsampler, scenes, scale, options.joint_bilateral, pictures, options.self_ensemble
+        )
         print(f"\n{format_scale(scale, scores)}\n\n{verdict(scale, scores)}")
         print(f"ours: {seconds:.1f} s for {len(scenes)} images on {upsampler.device}")
         with_means = {method: {name: [*v, _mean(v)] for name, v in by.items()} for method, by in scores.items()}
@@ -66,7 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def score_scale(
-    upsampler: DepthUpsampler, scenes: Sequence[RgbdScene], scale: int, with_filter: bool, pictures: Path | None
+    upsampler: DepthUpsampler,
+    scenes: Sequence[RgbdScene],
+    scale: int,
+    with_filter: bool = False,
+    pictures: Path | None = None,
+    ensemble: bool = False,
 ) -> tuple[Scores, float]:
     """Scores of every method, and the seconds that ours took for all scenes.
 
@@ -78,13 +86,15 @@ def score_scale(
         Also run the joint bilateral filter (minutes at x16).
     pictures
         Folder for error maps; None writes none.
+    ensemble
+        Ours is the mean over the eight flips and transpositions.
     """
     scores: Scores = {}
     seconds = 0.0
     for scene in scenes:
         lr = scene.lr_depth(scale)
         start = time.perf_counter()
-        ours = upsampler(scene.rgb, lr, scale)
+        ours = self_ensemble(upsampler, scene.rgb, lr, scale) if ensemble else upsampler(scene.rgb, lr, scale)
         seconds += time.perf_counter() - start
         predictions = {**baselines(scene, lr, scale, with_filter), OURS: ours}
         for method, prediction in predictions.items():
@@ -95,6 +105,27 @@ def score_scale(
             picture = error_map(scene.rgb, predictions[BICUBIC], ours, scene.depth)
             write_picture(pictures / f"{scene.name.lower()}_x{scale}.png", picture)
     return scores, seconds
+
+
+def self_ensemble(upsampler: DepthUpsampler, rgb: Array, lr: Array, scale: int) -> Array:
+    """8-bit mean of the results for the eight flips and transpositions of a pair, averaged before rounding."""
+    total = np.zeros((lr.shape[0] * scale, lr.shape[1] * scale))
+    values = np.maximum(lr, 1).astype(np.float32)  # floats come back without rounding; 0 would be a hole
+    for code in range(8):
+        total += turn_back(upsampler(turn(rgb, code), turn(values, code), scale), code)
+    return round_to(total / 8, np.uint8)
+
+
+def turn(image: Array, code: int) -> Array:
+    """One of the eight symmetries of a square: bit 0 flips columns, bit 1 rows, bit 2 transposes at last."""
+    flipped = image[:: -1 if code & 2 else 1, :: -1 if code & 1 else 1]
+    return np.ascontiguousarray(flipped.swapaxes(0, 1) if code & 4 else flipped)
+
+
+def turn_back(image: Array, code: int) -> Array:
+    """The inverse of `turn`."""
+    upright = image.swapaxes(0, 1) if code & 4 else image
+    return upright[:: -1 if code & 2 else 1, :: -1 if code & 1 else 1]
 
 
 def baselines(scene: RgbdScene, lr: Array, scale: int, with_filter: bool) -> dict[str, Array]:
@@ -149,6 +180,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--weights", default="lite", help="manifest name, .safetensors file or folder")
     parser.add_argument("--device", help="cpu or cuda; a GPU by default if there is one")
     parser.add_argument("--out", type=Path, default=Path("out", "quality"), help="folder for JSON and error maps")
+    parser.add_argument("--self-ensemble", action="store_true", help="ours: mean over eight flips and transpositions")
     parser.add_argument("--no-joint-bilateral", dest="joint_bilateral", action="store_false", help="skip the filter")
     parser.add_argument("--no-pictures", action="store_true", help="write no error maps")
     return parser.parse_args(arguments)

@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.data import middlebury2005
+from benchmarks.data import data_folder, middlebury2005
 from benchmarks.quality import OURS, score_scale
 from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.graph.bridges import ContentGuidanceBridge, HighFrequencyAttentionBridge
 from training.config import RunConfig, make_config, read_toml
-from training.curves import read_rows
-from training.train import train
+from training.train import Run, train
+from training.validation import load_scenes, validate
 
 SCALE = 8
 
@@ -69,13 +69,16 @@ def run_variant(
     if changes.get("bridges") == "default":
         start = save_default_bridges(config, folder)
     run = train(config, folder, device, start and Path(start))
-    last = read_rows(folder / "curve.csv")[-1]
-    scores, _ = score_scale(DepthUpsampler(run.ema, device=device), middlebury2005(), SCALE, False, None)
+    return {**score(run, device), "steps": run.step, "seconds": run.seconds}
+
+
+def score(run: Run, device: torch.device) -> dict[str, float]:
+    """Mean MAD of a run's moving average."""
+    scenes = load_scenes(data_folder() / "val")
+    scores, _ = score_scale(DepthUpsampler(run.ema, device=device), middlebury2005(), SCALE)
     return {
-        "validation": last[f"x{SCALE}"],
+        "validation": validate(run.ema, scenes, (SCALE,), device)[f"x{SCALE}"],
         "middlebury2005": float(np.mean(scores[OURS]["MAD"])),
-        "steps": last["step"],
-        "seconds": last["seconds"],
     }
 
 

@@ -11,13 +11,18 @@ import torch
 from PIL import Image
 
 from benchmarks.baselines import bicubic, nearest, round_to
+from benchmarks.crops import compose
 from benchmarks.data import MIDDLEBURY_2005, data_folder, load_scene, middlebury2005, sensor_frames
+from benchmarks.errors import KINDS, classify
 from benchmarks.joint_bilateral import joint_bilateral
 from benchmarks.metrics import edge_band, edge_mad, mad, rmse
 from benchmarks.pictures import error_map
 from benchmarks.published import PUBLISHED
-from benchmarks.quality import OURS, baselines, format_scale, verdict
+from benchmarks.quality import OURS, baselines, format_scale, self_ensemble, turn, turn_back, verdict
 from benchmarks.sensor import prepare
+from benchmarks.study import format_study, run_variant
+from bridgenet_infer import DepthUpsampler
+from training.config import read_toml
 
 
 def step_map(height: int = 40, width: int = 60, column: int = 30) -> np.ndarray:
@@ -215,3 +220,73 @@ def test_every_sensor_frame_can_be_prepared() -> None:
         frame = prepare(scene, 4)
         assert frame.truth.shape == frame.rgb.shape[:2] == tuple(4 * side for side in frame.lr.shape)
         assert 200 < np.median(frame.lr[frame.lr > 0]) < 20000  # millimetres
+
+
+@pytest.mark.parametrize("code", range(8))
+def test_turned_back_is_as_before_and_turns_differ(code: int) -> None:
+    image = np.arange(24).reshape(4, 6)
+    assert np.array_equal(turn_back(turn(image, code), code), image)
+    assert sum(np.array_equal(turn(image, code), turn(image, other)) for other in range(8)) == 1
+
+
+def test_the_self_ensemble_does_not_depend_on_how_the_pair_is_turned(tiny_checkpoint: Path) -> None:
+    rng = np.random.default_rng(0)
+    rgb, lr = rng.integers(0, 256, (32, 48, 3), np.uint8), rng.integers(20, 230, (4, 6), np.uint8)
+    upsampler = DepthUpsampler.from_pretrained(tiny_checkpoint, device="cpu")
+    upright = self_ensemble(upsampler, rgb, lr, 8).astype(int)
+    turned = self_ensemble(upsampler, turn(rgb, 5), turn(lr, 5), 8)
+    assert np.abs(turn_back(turned, 5) - upright).max() <= 1  # rounding of sums in another order
+
+
+def test_every_kind_of_error_is_found_where_it_belongs() -> None:
+    truth, valid = np.full((96, 160), 50, np.uint8), np.ones((96, 160), bool)
+    rgb = np.full((96, 160, 3), 90, np.uint8)
+    truth[20:70, 30:33] = 120  # a bar of three pixels
+    truth[:, 100:] = 150  # a step that RGB does not show in its upper half
+    rgb[48:, 100:] = 200
+    valid[80:, :20] = False
+    names = list(KINDS)
+    kinds = classify(rgb, truth, valid, 8)
+    expected = {(90, 5): "filled hole", (40, 31): "thin", (20, 99): "edge, low contrast", (80, 99): "edge, clear",
+                (20, 90): "near an edge", (10, 5): "flat surface"}  # fmt: skip
+    assert {place: names[kinds[place]] for place in expected} == expected
+
+
+def test_crops_are_put_together_with_both_errors() -> None:
+    truth = step_map(48, 48, 24)
+    picture = compose(np.zeros((48, 48, 3), np.uint8), {"bicubic": truth // 2, "ours": truth, "truth": truth})
+    assert picture.shape == (2 * 48 * 3, 4 * 48 * 3, 3)
+
+
+def test_a_study_runs_its_variants_by_the_ordinary_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    studies = Path(__file__).parents[1] / "benchmarks" / "studies"
+    tiny = {
+        "dsr_widths": [4, 4, 4, 4],
+        "mde_widths": [4, 4, 4, 4, 4],
+        "pyramid_width": 4,
+        "stage_blocks": [1, 1, 1],
+        "trunk_blocks": 1,
+    }
+    small = {"pool_size": 64, "procedural": 4, "raycast": 0, "patch": 32, "batch": 2}
+    monkeypatch.setenv("BRIDGENET_DATA", str(tmp_path / "none"))
+    monkeypatch.setattr("benchmarks.study.score", lambda run, device: {"validation": run.step * 1.0})
+    seen = set()
+    for path in studies.glob("*.toml"):
+        study = read_toml(path)
+        if "variants" not in study:
+            continue
+        base = read_toml(path.parent / study["base"])
+        base = {
+            **base,
+            "data": {**base["data"], **small},
+            "optim": {**base["optim"], "steps": 2},
+            "checkpoint_every": 2,
+        }
+        base.pop("start_from", None)
+        for name, changes in study["variants"].items():
+            shrunk = {**changes, "model": {**tiny, **changes.get("model", {}), **tiny}, "data": small}
+            figures = run_variant(name, base, shrunk, 1, tmp_path / "runs" / f"{path.stem} {name}", torch.device("cpu"))
+            assert figures["steps"] == 2
+            seen.add(name)
+    assert {"DSRNet alone", "both bridges", "bridges at default initialisation"} <= seen
+    assert "both" in format_study({"both": [{"validation": 1.0, "middlebury2005": 2.0, "seconds": 3.0}] * 2})

@@ -1,7 +1,7 @@
 """Procedural RGB-D pairs with exact depth: random silhouettes before planes and gentle curves.
 
-Two thirds of what a trained network still gets wrong at x8 lies within two pixels of something narrower than an LR
-pixel (`benchmarks.errors`), hence the many sticks, bars, slits, twigs and leaves.
+A third of what a trained network still gets wrong at x8 lies on the twentieth of the pixels beside something not wider
+than an LR pixel (`benchmarks.errors` on the validation scenes), hence the many sticks, bars, slits, twigs and leaves.
 """
 
 from __future__ import annotations
