@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, overload
@@ -23,6 +24,7 @@ from .validate import ArrayLike, check_depth, check_rgb, resolve_scale
 from .weights import load_weights
 
 DEFAULT_WEIGHTS = "lite"
+SCALE_TOLERANCE = 1.1  # sizes that are no exact multiples give scales like 7.9
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class DepthUpsampler:
         are float32 always, and tiles that overflow fp16 are run again in float32, with a warning.
     weights, sha256
         What the result's details name.
+    scales
+        Least and largest scale the weights were trained for: others are answered with a warning.
 
     Raises
     ------
@@ -80,11 +84,12 @@ class DepthUpsampler:
         precision: Precision = "auto",
         weights: str = "",
         sha256: str = "",
+        scales: tuple[float, float] | None = None,
     ) -> None:
         self.device = choose_device(device)
         self.dtype = choose_precision(precision, self.device)
         self.model = model.to(self.device)
-        self.weights, self.sha256 = weights, sha256
+        self.weights, self.sha256, self.scales = weights, sha256, scales
 
     @classmethod
     def from_pretrained(
@@ -115,7 +120,14 @@ class DepthUpsampler:
             If the file cannot be read or downloaded, is damaged, or differs from its manifest's sha256 or size.
         """
         loaded = load_weights(weights, revision)
-        return cls(loaded.model, device=device, precision=precision, weights=loaded.name, sha256=loaded.sha256)
+        return cls(
+            loaded.model,
+            device=device,
+            precision=precision,
+            weights=loaded.name,
+            sha256=loaded.sha256,
+            scales=loaded.scales,
+        )
 
     @overload
     def __call__(
@@ -192,11 +204,17 @@ class DepthUpsampler:
             For shapes, values, a scale or a tile that do not fit; the message names what was received.
         MemoryError
             If not even the least tile fits; before that, batches and tiles shrink, with a warning.
+
+        Warns
+        -----
+        UserWarning
+            If the weights were trained for other scales.
         """
         received = check_depth(lr_depth, invalid)
         rgb_array = check_rgb(rgb, len(received.raw), received.batched)
         size = rgb_array.shape[1:3]
         factor = resolve_scale(scale, received.raw.shape[1:], size)
+        self._warn_of_other_scales(factor)
         tiling = resolve_tiling(tile, size)
         if estimate_depth and self.model.mde is None:
             raise ValueError(f"weights {self.weights!r} have no MDENet: no depth estimate")
@@ -218,6 +236,14 @@ class DepthUpsampler:
             weights=self.weights,
             sha256=self.sha256,
         )
+
+    def _warn_of_other_scales(self, factor: float) -> None:
+        if self.scales is None:
+            return
+        low, high = self.scales
+        if not low / SCALE_TOLERANCE <= factor <= high * SCALE_TOLERANCE:
+            trained = f"x{low:g}" if low == high else f"x{low:g} to x{high:g}"
+            warnings.warn(f"weights {self.weights!r} were trained for {trained}, not for x{factor:g}", stacklevel=3)
 
 
 def upsample_depth(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -122,6 +124,7 @@ def test_foreign_incomplete_and_non_finite_checkpoints_are_refused(tiny_checkpoi
         "shape": ({**tensors, name: torch.zeros(1, 2, 3)}, json.dumps(header)),
         "config": (tensors, json.dumps({**header, "config": {"dsr_widths": [1, 2]}})),
         "nojson": (tensors, "{"),
+        "scales": (tensors, json.dumps({**header, "scales": "two"})),
         "nan": ({**tensors, name: torch.full_like(tensors[name], torch.nan)}, json.dumps(header)),
     }
     for case, (content, metadata) in cases.items():
@@ -129,6 +132,23 @@ def test_foreign_incomplete_and_non_finite_checkpoints_are_refused(tiny_checkpoi
         save_file(content, path, {METADATA_KEY: metadata})
         with pytest.raises(OSError, match=case):
             weights.load_checkpoint(path)
+
+
+def test_a_scale_that_the_weights_were_not_trained_for_is_answered_with_a_warning(
+    tiny_model: BridgeNet, tmp_path: Path
+) -> None:
+    path = tmp_path / "eight.safetensors"
+    path.write_bytes(weights.checkpoint_bytes(tiny_model, {"scales": "8-8"}))
+    upsampler = DepthUpsampler.from_pretrained(path, device="cpu")
+    assert upsampler.scales == (8, 8)
+    rgb, lr = np.zeros((63, 48, 3), np.uint8), np.full((8, 6), 9, np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        upsampler(rgb, lr)  # 7.94
+        DepthUpsampler.from_pretrained("lite", device="cpu")(rgb, lr)
+    with pytest.warns(UserWarning, match="weights 'eight' were trained for x8, not for x4") as caught:
+        upsampler(rgb[:32, :24], lr)
+    assert caught[0].filename == __file__
 
 
 def test_the_same_weights_give_the_same_file(tiny_model: BridgeNet) -> None:

@@ -31,7 +31,7 @@ trained from scratch by this project. Licence: {licence}.
 
 | | |
 |---|---|
-| scales | {low:g} to {high:g} in one file |
+| scales | {scales_in_words} |
 | parameters | {parameters:,} |
 | file | {file}, {size:,} bytes, fp16 storage |
 | sha256 | `{sha256}` |
@@ -108,10 +108,10 @@ def _table_means(table: Path | None) -> dict[str, float]:
 
 def _card(entry: dict[str, Any], config: RunConfig, parameters: int) -> str:
     means = entry["metrics"]["middlebury2005_mad"]
+    low, high = entry["scales"]
     return CARD.format(
         **entry,
-        low=entry["scales"][0],
-        high=entry["scales"][1],
+        scales_in_words=f"{low:g} to {high:g} in one file" if low < high else f"{low:g}",
         parameters=parameters,
         kernel=LR_KERNEL,
         integer=config.data.integer_share,

@@ -149,7 +149,7 @@ def train(
         run.load(last)
     elif start_from is not None:
         if start_from.suffix == ".safetensors":
-            weights = load_checkpoint(start_from).state_dict()
+            weights = load_checkpoint(start_from)[0].state_dict()
         else:
             weights = torch.load(start_from, map_location=device, weights_only=True)["ema"]
         run.model.load_state_dict(weights)

@@ -14,10 +14,15 @@ from ..graph import BridgeNet, BridgeNetConfig, build_bridgenet
 
 FORMAT = "bridgenet-infer/1"
 METADATA_KEY = "bridgenet_infer"
+Scales = tuple[float, float]
 
 
-def load_checkpoint(path: Path) -> BridgeNet:
+def load_checkpoint(path: Path) -> tuple[BridgeNet, Scales | None]:
     """Read one safetensors checkpoint, strictly: every tensor of the graph, in its shape, and no other.
+
+    Returns
+    -------
+    The graph in float32, and the least and largest scale it was trained for, if the file tells.
 
     Raises
     ------
@@ -32,11 +37,20 @@ def load_checkpoint(path: Path) -> BridgeNet:
             raise ValueError(f"its metadata has format {header.get('format')!r}, not {FORMAT!r}")
         model = build_bridgenet(BridgeNetConfig.from_dict(header["config"]))
         model.load_state_dict(tensors, strict=True)
+        scales = _read_scales(header.get("scales"))
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise OSError(f"{path} is not a readable BridgeNet checkpoint: {error}") from error
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise OSError(f"{path} holds values that are not finite")
-    return model.eval().requires_grad_(False)
+    return model.eval().requires_grad_(False), scales
+
+
+def _read_scales(note: str | None) -> Scales | None:
+    """From "2-16" to (2.0, 16.0)."""
+    if note is None:
+        return None
+    low, high = note.split("-")
+    return float(low), float(high)
 
 
 def checkpoint_bytes(model: BridgeNet, notes: dict[str, str]) -> bytes:

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..graph import BridgeNet
-from .checkpoint import load_checkpoint
+from .checkpoint import Scales, load_checkpoint
 from .hub import fetch
 from .manifest import MANIFEST, ManifestEntry, read_manifest
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A verified checkpoint in memory: the graph in float32, its name and the file's sha256."""
+    """A verified checkpoint in memory: the graph in float32, its trained scales, its name and the file's sha256."""
 
     model: BridgeNet
+    scales: Scales | None
     name: str
     sha256: str
 
@@ -69,7 +70,7 @@ def load_entry(entry: ManifestEntry) -> Checkpoint:
 
 def _verified(entry: ManifestEntry, path: Path) -> Checkpoint:
     digest = entry.verify(path)
-    return Checkpoint(load_checkpoint(path), entry.name, digest)
+    return Checkpoint(*load_checkpoint(path), entry.name, digest)
 
 
 def _load_path(path: Path) -> Checkpoint:
@@ -83,7 +84,7 @@ def _load_path(path: Path) -> Checkpoint:
     entry = next((e for e in entries.values() if e.file == path.name), None)
     if entry is not None:
         return _verified(entry, path)
-    return Checkpoint(load_checkpoint(path), path.stem, hashlib.sha256(path.read_bytes()).hexdigest())
+    return Checkpoint(*load_checkpoint(path), path.stem, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def _load_repository(repo_id: str, revision: str | None) -> Checkpoint:
