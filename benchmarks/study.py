@@ -51,7 +51,13 @@ def main() -> None:
 
 
 def run_variant(
-    name: str, base: dict[str, Any], changes: dict[str, Any], seed: int, folder: Path, device: torch.device
+    name: str,
+    base: dict[str, Any],
+    changes: dict[str, Any],
+    seed: int,
+    folder: Path,
+    device: torch.device,
+    pools: Path = Path("out", "pools"),
 ) -> dict[str, float]:
     """Train (or finish) one variant and score it.
 
@@ -68,7 +74,7 @@ def run_variant(
     config = make_config(name, {key: value for key, value in fields.items() if key != "start_from"})
     if changes.get("bridges") == "default":
         start = save_default_bridges(config, folder)
-    run = train(config, folder, device, start and Path(start))
+    run = train(config, folder, device, start and Path(start), pools=pools)
     return {**score(run, device), "steps": run.step, "seconds": run.seconds}
 
 

@@ -285,7 +285,8 @@ def test_a_study_runs_its_variants_by_the_ordinary_training(tmp_path: Path, monk
         base.pop("start_from", None)
         for name, changes in study["variants"].items():
             shrunk = {**changes, "model": {**tiny, **changes.get("model", {}), **tiny}, "data": small}
-            figures = run_variant(name, base, shrunk, 1, tmp_path / "runs" / f"{path.stem} {name}", torch.device("cpu"))
+            folder = tmp_path / path.stem / name
+            figures = run_variant(name, base, shrunk, 1, folder, torch.device("cpu"), tmp_path / "pools")
             assert figures["steps"] == 2
             seen.add(name)
     assert {"DSRNet alone", "both bridges", "bridges at default initialisation"} <= seen

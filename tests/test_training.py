@@ -127,6 +127,7 @@ def test_cuda_batches_equal_the_cpus(pool: Pool, step: int) -> None:
 def run_training(config: Path, run: Path, *more: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "BRIDGENET_DATA": str(run / "no-data"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "training.train", "--config", str(config), "--out", str(run)]
+    command += ["--pools", str(run.parent.parent / "pools")]
     return subprocess.Popen(
         [*command, "--device", "cpu", *more], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     )

@@ -136,12 +136,13 @@ def train(
     device: torch.device,
     start_from: Path | None = None,
     stop_at: int = 2**62,
+    pools: Path = Path("out", "pools"),
 ) -> Run:
     """Train until step `stop_at`, from `folder/last.pt` if it exists, else from the weights of `start_from`."""
     data = config.data
     real = data_folder() / "train"
     plan = PoolPlan(data.pool_size, data.procedural, data.raycast, data.pool_seed)
-    pool = load_or_build_pool(folder.parent.parent / "pools", plan, real, workers=os.cpu_count() or 1)
+    pool = load_or_build_pool(pools, plan, real, workers=os.cpu_count() or 1)
     run = Run(config, pool.to(device), device)
     folder.mkdir(parents=True, exist_ok=True)
     last, curve = folder / "last.pt", folder / "curve.csv"
@@ -180,11 +181,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="run folder (default: out/runs/NAME)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--start-from", type=Path, help="last.pt of another run, or a .safetensors")
+    parser.add_argument("--pools", type=Path, default=Path("out", "pools"), help="where sample pools are kept")
     parser.add_argument("--stop-at", type=int, default=2**62, help="pause after this step; the schedule is unchanged")
     arguments = parser.parse_args()
     config = load_config(arguments.config)
     folder = arguments.out or Path("out/runs") / config.name
-    train(config, folder, torch.device(arguments.device), arguments.start_from, arguments.stop_at)
+    train(config, folder, torch.device(arguments.device), arguments.start_from, arguments.stop_at, arguments.pools)
 
 
 if __name__ == "__main__":
