@@ -33,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", help="instead of the study's own")
+    parser.add_argument("--only", nargs="+", metavar="VARIANT", help="these variants")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", type=Path, default=Path("out", "studies"))
     options = parser.parse_args()
@@ -40,7 +41,8 @@ def main() -> None:
     base = read_toml(options.study.parent / study["base"])
     seeds, folder = options.seeds or study["seeds"], options.out / options.study.stem
     figures: dict[str, Any] = {}
-    for name, changes in study["variants"].items():
+    for name in options.only or study["variants"]:
+        changes = study["variants"][name]
         figures[name] = [
             run_variant(name, base, changes, seed, folder / f"{name}-{seed}", torch.device(options.device))
             for seed in seeds
