@@ -1,4 +1,4 @@
-"""The Middlebury 2005 table: `python -m benchmarks.quality --scales 4 8 16`.
+"""The Middlebury 2005 table: `python -m benchmarks.quality --scales 4 8 16 [--weights lite lite-x4 ...]`.
 
 Every prediction is 8-bit (clamped, rounded) and scored on all pixels of the six images, without crop or mask. The LR
 inputs are the published ones, made with Pillow's BICUBIC on 8-bit images; a checkpoint trained for another kernel
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ Array = npt.NDArray[Any]
 Scores = dict[str, dict[str, list[float]]]  # method -> measure -> one value per scene
 
 LR_KERNEL = "Pillow BICUBIC, antialiased, rounded to 8 bits after each pass"
-BICUBIC, JOINT_BILATERAL, OURS = "bicubic", "joint bilateral", "ours"
+BICUBIC, JOINT_BILATERAL = "bicubic", "joint bilateral"
 MEASURES: dict[str, Callable[[Array, Array], float]] = {"MAD": mad, "RMSE": rmse, "edge-band MAD": edge_mad}
 
 
@@ -40,71 +40,84 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     try:
         scenes = middlebury2005()
-        upsampler = DepthUpsampler.from_pretrained(options.weights, device=options.device)
+        loaded = [DepthUpsampler.from_pretrained(name, device=options.device) for name in options.weights]
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     result: dict[str, object] = {
-        "weights": upsampler.weights,
-        "sha256": upsampler.sha256,
+        "weights": {upsampler.weights: upsampler.sha256 for upsampler in loaded},
         "lr_kernel": LR_KERNEL,
         "torch": torch.__version__,
-        "device": str(upsampler.device),
+        "device": str(loaded[0].device),
         "self_ensemble": options.self_ensemble,
         "scenes": [*MIDDLEBURY_2005, "mean"],
     }
-    print(f"weights {upsampler.weights} ({upsampler.sha256[:12]}), LR kernel: {LR_KERNEL}")
-    pictures = None if options.no_pictures else options.out
+    named = ", ".join(f"{upsampler.weights} ({upsampler.sha256[:12]})" for upsampler in loaded)
+    print(f"weights {named}, LR kernel: {LR_KERNEL}")
     for scale in options.scales:
-        scores, seconds = score_scale(
-            upsampler, scenes, scale, options.joint_bilateral, pictures, options.self_ensemble
-        )
-        print(f"\n{format_scale(scale, scores)}\n\n{verdict(scale, scores)}")
-        print(f"ours: {seconds:.1f} s for {len(scenes)} images on {upsampler.device}")
+        ours = {each.weights: each for each in loaded if is_for(each, scale)}
+        scores, seconds = score_scale(ours, scenes, scale, options.joint_bilateral, options.self_ensemble)
+        print(f"\n{format_scale(scale, scores)}\n")
+        for name, upsampler in ours.items():
+            print(f"{verdict(scale, scores, name)}; {seconds[name]:.1f} s for {len(scenes)} images")
+            if options.pictures:
+                draw_errors(upsampler, scenes, scale, options.out)
         with_means = {method: {name: [*v, _mean(v)] for name, v in by.items()} for method, by in scores.items()}
         result[f"x{scale}"] = {"scores": with_means, "published": _published(scale), "seconds": seconds}
     write_json(options.out / "quality.json", result)
-    print(f"\nwritten: {options.out / 'quality.json'}" + ("" if options.no_pictures else ", error maps beside it"))
+    print(f"\nwritten: {options.out / 'quality.json'}")
     return 0
 
 
+def is_for(upsampler: DepthUpsampler, scale: float) -> bool:
+    """Whether the weights were trained for `scale`, or do not say."""
+    return upsampler.scales is None or upsampler.scales[0] <= scale <= upsampler.scales[1]
+
+
 def score_scale(
-    upsampler: DepthUpsampler,
+    upsamplers: Mapping[str, DepthUpsampler],
     scenes: Sequence[RgbdScene],
     scale: int,
     with_filter: bool = False,
-    pictures: Path | None = None,
     ensemble: bool = False,
-) -> tuple[Scores, float]:
-    """Scores of every method, and the seconds that ours took for all scenes.
+) -> tuple[Scores, dict[str, float]]:
+    """Scores of every method, and the seconds that each of `upsamplers` took for all scenes.
 
     Parameters
     ----------
+    upsamplers
+        By the names that their rows get.
     scale
         One that the scenes have an LR input for: 4, 8 or 16.
     with_filter
         Also run the joint bilateral filter (minutes at x16).
-    pictures
-        Folder for error maps; None writes none.
     ensemble
         Ours is the mean over the eight flips and transpositions.
     """
     scores: Scores = {}
-    seconds = 0.0
+    seconds = dict.fromkeys(upsamplers, 0.0)
     for scene in scenes:
         lr = scene.lr_depth(scale)
-        start = time.perf_counter()
-        ours = self_ensemble(upsampler, scene.rgb, lr, scale) if ensemble else upsampler(scene.rgb, lr, scale)
-        seconds += time.perf_counter() - start
-        predictions = {**baselines(scene, lr, scale, with_filter), OURS: ours}
+        predictions = baselines(scene, lr, scale, with_filter)
+        for name, upsampler in upsamplers.items():
+            start = time.perf_counter()
+            run = self_ensemble if ensemble else DepthUpsampler.__call__
+            predictions[name] = run(upsampler, scene.rgb, lr, scale)
+            seconds[name] += time.perf_counter() - start
         for method, prediction in predictions.items():
             by_measure = scores.setdefault(method, {name: [] for name in MEASURES})
             for name, measure in MEASURES.items():
                 by_measure[name].append(measure(prediction, scene.depth))
-        if pictures is not None:
-            picture = error_map(scene.rgb, predictions[BICUBIC], ours, scene.depth)
-            write_picture(pictures / f"{scene.name.lower()}_x{scale}.png", picture)
     return scores, seconds
+
+
+def draw_errors(upsampler: DepthUpsampler, scenes: Sequence[RgbdScene], scale: int, folder: Path) -> None:
+    """One picture per scene: RGB, bicubic's errors and ours."""
+    for scene in scenes:
+        lr = scene.lr_depth(scale)
+        plain = baselines(scene, lr, scale, with_filter=False)[BICUBIC]
+        picture = error_map(scene.rgb, plain, upsampler(scene.rgb, lr, scale), scene.depth)
+        write_picture(folder / upsampler.weights / f"{scene.name.lower()}_x{scale}.png", picture)
 
 
 def self_ensemble(upsampler: DepthUpsampler, rgb: Array, lr: Array, scale: int) -> Array:
@@ -150,11 +163,11 @@ def format_scale(scale: int, scores: Scores) -> str:
     return "\n\n".join(blocks)
 
 
-def verdict(scale: int, scores: Scores) -> str:
-    """How many MAD values beat bicubic, and whether the mean beats the joint bilateral filter."""
-    ours, plain = scores[OURS]["MAD"], scores[BICUBIC]["MAD"]
+def verdict(scale: int, scores: Scores, name: str) -> str:
+    """How many MAD values of `name` beat bicubic, and whether its mean beats the joint bilateral filter."""
+    ours, plain = scores[name]["MAD"], scores[BICUBIC]["MAD"]
     wins = sum(a < b for a, b in zip(ours, plain, strict=True))
-    line = f"x{scale}: {wins} of {len(ours)} MAD values beat bicubic"
+    line = f"x{scale} {name}: {wins} of {len(ours)} MAD values beat bicubic"
     if JOINT_BILATERAL in scores:
         filtered = _mean(scores[JOINT_BILATERAL]["MAD"])
         verb = "beats" if _mean(ours) < filtered else "does not beat"
@@ -177,12 +190,12 @@ def _mean(values: Sequence[float]) -> float:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description="Score on Middlebury 2005.")
     parser.add_argument("--scales", type=int, nargs="+", choices=(4, 8, 16), default=[4, 8, 16])
-    parser.add_argument("--weights", default="lite", help="manifest name, .safetensors file or folder")
+    parser.add_argument("--weights", nargs="+", default=["lite"], help="manifest names, .safetensors files or folders")
     parser.add_argument("--device", help="cpu or cuda; a GPU by default if there is one")
     parser.add_argument("--out", type=Path, default=Path("out", "quality"), help="folder for JSON and error maps")
     parser.add_argument("--self-ensemble", action="store_true", help="ours: mean over eight flips and transpositions")
     parser.add_argument("--no-joint-bilateral", dest="joint_bilateral", action="store_false", help="skip the filter")
-    parser.add_argument("--no-pictures", action="store_true", help="write no error maps")
+    parser.add_argument("--pictures", action="store_true", help="write error maps")
     return parser.parse_args(arguments)
 
 

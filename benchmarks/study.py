@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from benchmarks.data import data_folder, middlebury2005
-from benchmarks.quality import OURS, score_scale
+from benchmarks.quality import score_scale
 from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.graph import build_bridgenet
@@ -83,10 +83,10 @@ def run_variant(
 def score(run: Run, device: torch.device) -> dict[str, float]:
     """Mean MAD of a run's moving average."""
     scenes = load_scenes(data_folder() / "val")
-    scores, _ = score_scale(DepthUpsampler(run.ema, device=device), middlebury2005(), SCALE)
+    scores, _ = score_scale({"run": DepthUpsampler(run.ema, device=device)}, middlebury2005(), SCALE)
     return {
         "validation": validate(run.ema, scenes, (SCALE,), device)[f"x{SCALE}"],
-        "middlebury2005": float(np.mean(scores[OURS]["MAD"])),
+        "middlebury2005": float(np.mean(scores["run"]["MAD"])),
     }
 
 

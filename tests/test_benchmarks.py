@@ -18,7 +18,7 @@ from benchmarks.joint_bilateral import joint_bilateral
 from benchmarks.metrics import edge_band, edge_mad, mad, rmse
 from benchmarks.pictures import error_map
 from benchmarks.published import PUBLISHED
-from benchmarks.quality import OURS, baselines, format_scale, self_ensemble, turn, turn_back, verdict
+from benchmarks.quality import baselines, format_scale, self_ensemble, turn, turn_back, verdict
 from benchmarks.sensor import prepare
 from benchmarks.study import format_study, run_variant
 from bridgenet_infer import DepthUpsampler
@@ -145,12 +145,12 @@ def test_table_and_verdict_tell_wins_from_losses() -> None:
     scores = {
         "bicubic": measures([1.0] * 6),
         "joint bilateral": measures([0.8] * 6),
-        OURS: measures([0.5] * 5 + [2.0]),
+        "lite": measures([0.5] * 5 + [2.0]),
     }
-    assert "5 of 6" in verdict(8, scores)
-    assert "0.750 beats" in verdict(8, scores)
-    scores[OURS] = measures([0.9] * 6)
-    assert "does not beat" in verdict(8, scores)
+    assert "5 of 6" in verdict(8, scores, "lite")
+    assert "0.750 beats" in verdict(8, scores, "lite")
+    scores["lite"] = measures([0.9] * 6)
+    assert "does not beat" in verdict(8, scores, "lite")
     table = format_scale(8, scores)
     assert "BridgeNet (paper)" in table
     assert max(map(len, table.splitlines())) < 120

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +19,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from benchmarks.kernels import KERNELS
 from bridgenet_infer import weights
-from training.config import DataConfig, load_config
+from training.config import DataConfig, RunConfig, load_config
 from training.curves import read_rows
-from training.degrade import crop, make_lr
+from training.degrade import LR_KERNELS, crop, make_lr
 from training.pool import Pool, PoolPlan, build_pool
 from training.procedural import procedural_pair
 from training.release import release
 from training.sampler import Batch, draw, make_batch, turn
+from training.train import Run
 
 ROOT = Path(__file__).parents[1]
 CONFIG = """
@@ -75,6 +79,40 @@ def test_eight_bit_degradation_is_pillows(seed: int, scale: float) -> None:
     difference = np.abs(got - expected)
     assert difference.max() <= 1
     assert (difference > 0).mean() <= 0.02
+
+
+@given(st.integers(0, 2**31), st.sampled_from([2, 3, 4, 8, 16]))
+@pytest.mark.parametrize("kernel", LR_KERNELS)
+def test_lr_kernels_are_those_of_the_benchmark(kernel: str, seed: int, scale: int) -> None:
+    smooth = np.random.default_rng(seed).random((6, 7)) * 255
+    truth = np.asarray(Image.fromarray(smooth.astype(np.float32)).resize((336, 288), Image.Resampling.BICUBIC))
+    truth = truth.clip(0, 255).round().astype(np.uint8)
+    expected = KERNELS[kernel](truth, (288 // scale, 336 // scale)).astype(int)
+    tensor = torch.from_numpy(truth.astype(np.float32))[None, None]
+    difference = np.abs(make_lr(tensor, scale, eight_bit=True, kernel=kernel)[0, 0].numpy() - expected)
+    assert difference.max() <= 1  # halves are rounded up here, OpenCV's fixed point decides otherwise
+    assert (difference > 0).mean() <= 0.15
+
+
+def test_the_mix_of_lr_kernels_is_drawn_as_weighted(pool: Pool) -> None:
+    config = DataConfig(scales=(4,), scale_weights=(1,), batch=2, patch=32, kernel_weights=(0.5, 0, 0.5, 0))
+    drawn = Counter(draw(config, pool.real, 3, seed=1, step=step).kernel for step in range(200))
+    assert set(drawn) == {LR_KERNELS[0], LR_KERNELS[2]}
+    assert min(drawn.values()) > 70
+
+
+def test_a_run_starts_from_a_graph_with_other_blocks(pool: Pool) -> None:
+    deep = replace(TINY, trunk_blocks=TINY.trunk_blocks + 1)
+    other = replace(TINY, decoder_blocks=1)
+    source = Run(RunConfig("deep", model=deep), pool, torch.device("cpu"))
+    run = Run(RunConfig("other", seed=2, model=other), pool, torch.device("cpu"))
+    new = {name for name in run.model.state_dict() if name not in source.model.state_dict()}
+    before = {name: run.model.state_dict()[name].clone() for name in new}
+    run.start(source.model.state_dict())
+    assert {name.split(".")[1] for name in new} == {"decoder_blocks"}
+    for name, tensor in run.model.state_dict().items():
+        assert torch.equal(tensor, before[name] if name in new else source.model.state_dict()[name])
+        assert torch.equal(tensor, run.ema.state_dict()[name])
 
 
 def test_procedural_pairs_repeat_and_differ() -> None:

@@ -30,6 +30,7 @@ class DataConfig:
     batch: int = 8
     patch: int = 128
     patch_coarse: int = 192
+    kernel_weights: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)  # of `degrade.LR_KERNELS`, drawn per batch
     pool_size: int = 256
     procedural: int = 2000
     raycast: int = 0

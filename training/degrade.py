@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from bridgenet_infer.resample import resize_bicubic
 
+PILLOW = "Pillow bicubic"
+LR_KERNELS = (PILLOW, "OpenCV bicubic", "area", "nearest")
+"""How depth gets small: antialiased bicubic (the published inputs), plain bicubic, means of blocks, their centre pixels."""
 
-def make_lr(truth: Tensor, scale: float, eight_bit: bool) -> Tensor:
-    """Pillow-bicubic LR depth of whole images.
+
+def make_lr(truth: Tensor, scale: float, eight_bit: bool, kernel: str = PILLOW) -> Tensor:
+    """LR depth of whole images.
 
     Parameters
     ----------
@@ -18,14 +23,28 @@ def make_lr(truth: Tensor, scale: float, eight_bit: bool) -> Tensor:
     scale
         HR size / LR size, 2 to 16.
     eight_bit
-        Round as Pillow does on 8-bit images: after the horizontal and after the vertical pass.
+        Round as Pillow and OpenCV do on 8-bit images (Pillow after the horizontal and after the vertical pass).
+    kernel
+        One of `LR_KERNELS`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kernel.
     """
     height, width = truth.shape[-2:]
     size = (max(round(height / scale), 1), max(round(width / scale), 1))
-    if not eight_bit:
-        return resize_bicubic(truth, size)
-    horizontal = to_eight_bit(resize_bicubic(truth, (height, size[1])))
-    return to_eight_bit(resize_bicubic(horizontal, size))
+    rounded = to_eight_bit if eight_bit else torch.nn.Identity()
+    if kernel == PILLOW:
+        horizontal = rounded(resize_bicubic(truth, (height, size[1])))
+        return rounded(resize_bicubic(horizontal, size))
+    if kernel == "OpenCV bicubic":
+        return rounded(F.interpolate(truth, size, mode="bicubic", align_corners=False))
+    if kernel == "area":
+        return rounded(F.interpolate(truth, size, mode="area"))
+    if kernel == "nearest":
+        return F.interpolate(truth, size, mode="nearest-exact")
+    raise ValueError(f"kernel must be one of {', '.join(LR_KERNELS)}, got {kernel!r}")
 
 
 def to_eight_bit(x: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ def release(run: Path, config: RunConfig, table: Path | None, hardware: str) -> 
         "licence": LICENCE,
     }
     payload = checkpoint_bytes(model, notes)
-    validation = next((row for row in reversed(read_rows(run / "curve.csv")) if "x8" in row), {})
+    validation = next((row for row in reversed(read_rows(run / "curve.csv")) if any(k[0] == "x" for k in row)), {})
     entry: dict[str, Any] = {
         "name": config.name,
         "file": f"{config.name}.safetensors",
@@ -82,7 +82,7 @@ def release(run: Path, config: RunConfig, table: Path | None, hardware: str) -> 
         "training": {"steps": state["step"], "seconds": round(state["seconds"]), "hardware": hardware},
         "metrics": {
             "validation_mad": {k: v for k, v in validation.items() if k.startswith("x")},
-            "middlebury2005_mad": _table_means(table),
+            "middlebury2005_mad": _table_means(table, config.name),
         },
     }
     CHECKPOINT_FOLDER.mkdir(exist_ok=True)
@@ -97,13 +97,13 @@ def release(run: Path, config: RunConfig, table: Path | None, hardware: str) -> 
     return entry
 
 
-def _table_means(table: Path | None) -> dict[str, float]:
-    """Means of our method from the JSON of benchmarks.quality."""
+def _table_means(table: Path | None, name: str) -> dict[str, float]:
+    """Means of the checkpoint `name` from the JSON of benchmarks.quality."""
     if table is None:
         return {}
     result = json.loads(table.read_text(encoding="utf-8"))
-    scales = [key for key in result if key.startswith("x")]
-    return {scale: round(result[scale]["scores"]["ours"]["MAD"][-1], 4) for scale in scales}
+    scales = [key for key in result if key.startswith("x") and name in result[key]["scores"]]
+    return {scale: round(result[scale]["scores"][name]["MAD"][-1], 4) for scale in scales}
 
 
 def _card(entry: dict[str, Any], config: RunConfig, parameters: int) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bridgenet_infer.resample import resize_bicubic
 from training.config import DataConfig
-from training.degrade import crop, make_lr, normalise, to_eight_bit
+from training.degrade import LR_KERNELS, crop, make_lr, normalise, to_eight_bit
 from training.pool import GREY, Pool
 
 ORIGIN_GRID = 16  # crops start on the graph's grid, which is also the LR grid of scales 2, 4, 8, 16
@@ -38,6 +38,7 @@ class Draws:
     index: Tensor  # (B,) into the pool
     gumbel: Tensor  # (B, K) noise for the choice of the crop
     uniform: Tensor  # (B, 6)
+    kernel: str
 
 
 def draw(config: DataConfig, real: Tensor, grid_cells: int, seed: int, step: int) -> Draws:
@@ -47,8 +48,7 @@ def draw(config: DataConfig, real: Tensor, grid_cells: int, seed: int, step: int
     if coin[0] < config.jitter_share:
         scale = config.scales[0] * (config.scales[-1] / config.scales[0]) ** coin[1]
     else:
-        pick = torch.multinomial(torch.tensor(config.scale_weights, dtype=torch.float), 1, generator=generator)
-        scale = config.scales[int(pick)]
+        scale = config.scales[_pick(config.scale_weights, generator)]
     patch = config.patch if scale <= 8 else config.patch_coarse
     batch = max(round(config.batch * config.patch**2 / patch**2), 1)
     kinds = torch.rand(batch, generator=generator) < config.real_share
@@ -68,7 +68,12 @@ def draw(config: DataConfig, real: Tensor, grid_cells: int, seed: int, step: int
         index,
         -torch.log(-torch.log(uniform)),
         torch.rand(batch, 6, generator=generator),
+        LR_KERNELS[_pick(config.kernel_weights, generator)],
     )
+
+
+def _pick(weights: tuple[float, ...], generator: torch.Generator) -> int:
+    return int(torch.multinomial(torch.tensor(weights, dtype=torch.float), 1, generator=generator))
 
 
 def make_batch(config: DataConfig, pool: Pool, draws: Draws) -> Batch:
@@ -86,7 +91,7 @@ def make_batch(config: DataConfig, pool: Pool, draws: Draws) -> Batch:
     if draws.eight_bit:
         truth = to_eight_bit(truth)
     height, width = truth.shape[-2:]
-    d_up = resize_bicubic(make_lr(truth, draws.scale, draws.eight_bit), (height, width))
+    d_up = resize_bicubic(make_lr(truth, draws.scale, draws.eight_bit, draws.kernel), (height, width))
     extent = _extent(span) * (1 + config.span_jitter * (2 * uniform[:, 4] - 0.7))
     low = span[:, 0] + config.span_jitter * (uniform[:, 5] - 0.5) * extent
     truth, d_up = normalise(truth, low, extent), normalise(d_up, low, extent)

@@ -10,6 +10,7 @@ import copy
 import math
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,15 @@ class Run:
             os.fsync(file.fileno())
         os.replace(partial, path)
 
+    def start(self, weights: Mapping[str, Tensor]) -> None:
+        """Begin with `weights`, which may have more or fewer residual blocks: a new block starts as if untrained."""
+        own = self.model.state_dict()
+        taken = {name: tensor for name, tensor in weights.items() if name in own}
+        left_out, new = len(weights) - len(taken), len(own) - len(taken)
+        print(f"started from {len(taken)} tensors; {left_out} left out, {new} new", flush=True)
+        for model in (self.model, self.ema):
+            model.load_state_dict(own | taken)
+
     def load(self, path: Path) -> None:
         """Continue exactly where `save` left off."""
         state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
@@ -153,8 +163,7 @@ def train(
             weights = load_checkpoint(start_from)[0].state_dict()
         else:
             weights = torch.load(start_from, map_location=device, weights_only=True)["ema"]
-        run.model.load_state_dict(weights)
-        run.ema.load_state_dict(weights)
+        run.start(weights)
     keep_rows(curve, run.step)  # a row may have been written just before a kill, its checkpoint not
     scenes = load_scenes(data_folder() / "val")
     sums, since, began = torch.zeros(2, device=device), run.step, time.perf_counter()

@@ -41,6 +41,8 @@ class BridgeNetConfig:
         D_SR = D_up + head(...) instead of head(...) alone.
     decoder_skips
         1x1 convs from the HABdg outputs at strides 4 and 2 into the decoder; not in the paper.
+    decoder_blocks
+        Residual blocks after decoder levels 1 and 2, where guidance and context meet; 0 in the paper.
     mde
         False builds DSRNet alone (Table 3, first row).
     guidance
@@ -69,6 +71,7 @@ class BridgeNetConfig:
     activation: Activation = "relu"
     input_skip: bool = True
     decoder_skips: bool = False
+    decoder_blocks: int = 0
     mde: bool = True
     guidance: Guidance = "habdg"
     content_guidance: bool = True
@@ -85,6 +88,8 @@ class BridgeNetConfig:
         for name in ("pyramid_width", "entry_blocks", "trunk_blocks", "mde_blocks", "attention_reduction"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)!r}")
+        if type(self.decoder_blocks) is not int or self.decoder_blocks < 0:
+            raise ValueError(f"decoder_blocks must be an integer from 0, got {self.decoder_blocks!r}")
         if self.activation not in ("relu", "silu"):
             raise ValueError(f"activation must be 'relu' or 'silu', got {self.activation!r}")
         if self.guidance not in ("habdg", "concat", "none"):

@@ -65,6 +65,7 @@ class DSRNet(nn.Module):
         self.decoder = nn.ModuleList(decoder)
         self.activation = make_activation(activation)
         self.skips = nn.ModuleList((nn.Conv2d(c4, c4, 1), nn.Conv2d(c2, c2, 1)) if config.decoder_skips else ())
+        self.decoder_blocks = nn.ModuleList(residual_blocks(config.decoder_blocks, c, activation) for c in (c4, c2))
         self.head = nn.Conv2d(c1, 1, 1)
         # zero would delay learning, the default would start far from the input skip
         nn.init.normal_(self.head.weight, std=0.01 if config.input_skip else 0.1)
@@ -95,7 +96,7 @@ class DSRNet(nn.Module):
             if i < len(self.skips):
                 x = x + self.skips[i](guided[1 - i])
             if i < 2:
-                x = self.activation(x)
+                x = self.decoder_blocks[i](self.activation(x))
             levels.append(x)
         return levels
 
