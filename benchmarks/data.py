@@ -6,13 +6,14 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from bridgenet_infer.holes import fill_holes
+from training.raycast import build_scene, default_camera, render
 
 Array = npt.NDArray[Any]
 
@@ -60,6 +61,20 @@ def middlebury2005() -> list[RgbdScene]:
 def sensor_frames() -> list[RgbdScene]:
     """Every frame below sensor/, sorted by path."""
     return _scenes_below("sensor")
+
+
+def rendered_scenes(count: int = 4) -> list[RgbdScene]:
+    """Indoor and outdoor scenes of the project's ray-caster in turn, exact metres; what is beyond 60 m is unseen.
+
+    The seeds are not those of training, the builders are.
+    """
+    scenes = []
+    for index in range(count):
+        kind: Literal["indoor", "outdoor"] = "outdoor" if index % 2 else "indoor"
+        rgb, depth = render(build_scene(1000 + index, kind), default_camera(), seed=index)
+        valid = (depth > 0) & (depth < 60)
+        scenes.append(RgbdScene(f"{kind}_{index}", rgb, depth, valid, "depth", "metres", 1.0, Path("rendered")))
+    return scenes
 
 
 def validation_scenes() -> list[RgbdScene]:

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     named = ", ".join(f"{upsampler.weights} ({upsampler.sha256[:12]})" for upsampler in loaded)
     print(f"weights {named}, LR kernel: {LR_KERNEL}")
     for scale in options.scales:
-        ours = {each.weights: each for each in loaded if is_for(each, scale)}
+        ours = {each.weights: each for each in loaded if each.is_for(scale)}
         scores, seconds = score_scale(ours, scenes, scale, options.joint_bilateral, options.self_ensemble)
         print(f"\n{format_scale(scale, scores)}\n")
         for name, upsampler in ours.items():
@@ -67,11 +67,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write_json(options.out / "quality.json", result)
     print(f"\nwritten: {options.out / 'quality.json'}")
     return 0
-
-
-def is_for(upsampler: DepthUpsampler, scale: float) -> bool:
-    """Whether the weights were trained for `scale`, or do not say."""
-    return upsampler.scales is None or upsampler.scales[0] <= scale <= upsampler.scales[1]
 
 
 def score_scale(

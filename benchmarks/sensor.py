@@ -1,14 +1,14 @@
-"""Raw sensor frames, made smaller and restored: `python -m benchmarks.sensor --scale 4`.
+"""Metric depth made smaller and restored: `python -m benchmarks.sensor --scales 4 8 16 [--scenes rendered]`.
 
-Depth goes through the public API as uint16 millimetres with holes. All methods see the same LR map and are scored on
-the same pixels: valid in the sensor's frame and in the output.
+Raw sensor frames, or rendered scenes with exact depth. Depth goes through the public API as uint16 millimetres with
+holes. All methods see the same LR map and are scored on the same pixels: valid in the frame and in the output.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.baselines import bicubic, nearest, round_to
-from benchmarks.data import RgbdScene, sensor_frames
+from benchmarks.data import RgbdScene, rendered_scenes, sensor_frames
 from benchmarks.joint_bilateral import joint_bilateral
 from benchmarks.metrics import rmse
 from benchmarks.report import text_table, write_json
@@ -27,7 +27,8 @@ from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.holes import fill_holes
 
 Array = npt.NDArray[Any]
-METHODS = {"nearest": "nearest", "bicubic": "bicubic", "joint_bilateral": "joint bilateral", "ours": "ours"}
+BASELINES = ("nearest", "bicubic", "joint bilateral")
+SCENES = {"sensor": sensor_frames, "rendered": rendered_scenes}
 
 
 @dataclass(frozen=True)
@@ -46,48 +47,37 @@ class Frame:
 
 @dataclass(frozen=True)
 class FrameScore:
-    """RMSE in millimetres; scored: share of the frame's pixels; both checks of the depth contract."""
+    """RMSE in millimetres by method; scored: share of the frame's pixels; whether ours kept the depth contract."""
 
     name: str
-    nearest: float
-    bicubic: float
-    joint_bilateral: float
-    ours: float
+    rmse: dict[str, float]
     scored: float
-    mask_is_lr_by_nearest: bool
-    dtype: str
+    keeps_contract: bool
     notes: tuple[str, ...]
-
-    @property
-    def keeps_contract(self) -> bool:
-        return self.mask_is_lr_by_nearest and self.dtype == "uint16"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 0 if every frame kept its dtype and its holes."""
     options = _parse(arguments)
     try:
-        scenes = sensor_frames()
-        upsampler = DepthUpsampler.from_pretrained(options.weights, device=options.device)
+        scenes = SCENES[options.scenes]()
+        loaded = [DepthUpsampler.from_pretrained(name, device=options.device) for name in options.weights]
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    scores = [score_frame(upsampler, prepare(scene, options.scale), options.scale) for scene in scenes]
-    print(f"weights {upsampler.weights} ({upsampler.sha256[:12]}), x{options.scale}, masked RMSE in mm\n")
-    print(format_scores(scores))
-    write_json(
-        options.out / f"sensor_x{options.scale}.json",
-        {
-            "weights": upsampler.weights,
-            "sha256": upsampler.sha256,
+    kept = True
+    for scale in options.scales:
+        ours = {each.weights: each for each in loaded if each.is_for(scale)}
+        scores = [score_frame(ours, prepare(scene, scale), scale) for scene in scenes]
+        print(f"x{scale}, masked RMSE in mm\n\n{format_scores(scores)}\n")
+        result = {
+            "weights": {name: each.sha256 for name, each in ours.items()},
             "torch": torch.__version__,
-            "scale": options.scale,
-            "unit": "mm",
             "frames": [asdict(score) for score in scores],
-        },
-    )
-    print(f"\nwritten: {options.out / f'sensor_x{options.scale}.json'}")
-    return 0 if all(score.keeps_contract for score in scores) else 1
+        }
+        write_json(options.out / f"{options.scenes}_x{scale}.json", result)
+        kept &= all(score.keeps_contract for score in scores)
+    return 0 if kept else 1
 
 
 def prepare(scene: RgbdScene, scale: int) -> Frame:
@@ -111,50 +101,44 @@ def prepare(scene: RgbdScene, scale: int) -> Frame:
     lr_size = (height // scale, width // scale)
     lr = round_to(bicubic(fill_holes(truth.astype(np.float32), valid), lr_size), np.uint16, least=1)
     lr = np.where(nearest(valid, lr_size), lr, 0).astype(np.uint16)
-    return Frame(f"{scene.folder.parent.name}/{scene.name}", rgb[window], truth, lr, tuple(notes))
+    return Frame(f"{scene.folder.parent.name}/{scene.name}".lstrip("/"), rgb[window], truth, lr, tuple(notes))
 
 
-def score_frame(upsampler: DepthUpsampler, frame: Frame, scale: int) -> FrameScore:
-    """Restore one frame four ways; ours through the public API."""
+def score_frame(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: int) -> FrameScore:
+    """Restore one frame by every method; ours through the public API."""
     size = frame.truth.shape
-    ours = upsampler(frame.rgb, frame.lr, scale)
     filled = fill_holes(frame.lr.astype(np.float32), frame.lr > 0)
     d_up = bicubic(filled, size)
     guide = torch.from_numpy(frame.rgb.astype(np.float32)).permute(2, 0, 1).contiguous()
     filtered = joint_bilateral(torch.from_numpy(d_up.copy()), guide, scale).numpy()
-    mask = (frame.truth > 0) & (ours != 0)
+    plain = dict(zip(BASELINES, (nearest(filled, size), d_up, filtered), strict=True))
+    results = {name: round_to(depth, np.uint16, least=1) for name, depth in plain.items()}
+    valid = nearest(frame.lr > 0, size)
+    keeps_contract = True
+    for name, upsampler in upsamplers.items():
+        results[name] = upsampler(frame.rgb, frame.lr, scale)
+        keeps_contract &= bool(results[name].dtype == np.uint16 and np.array_equal(results[name] != 0, valid))
+    mask = (frame.truth > 0) & valid
     return FrameScore(
         name=frame.name,
-        nearest=rmse(nearest(filled, size), frame.truth, mask),
-        bicubic=rmse(round_to(d_up, np.uint16, least=1), frame.truth, mask),
-        joint_bilateral=rmse(round_to(filtered, np.uint16, least=1), frame.truth, mask),
-        ours=rmse(ours, frame.truth, mask),
+        rmse={name: rmse(depth, frame.truth, mask) for name, depth in results.items()},
         scored=float(mask.mean()),
-        mask_is_lr_by_nearest=bool(np.array_equal(ours != 0, nearest(frame.lr > 0, size))),
-        dtype=ours.dtype.name,
+        keeps_contract=keeps_contract,
         notes=frame.notes,
     )
 
 
 def format_scores(scores: Sequence[FrameScore]) -> str:
-    """The table, the wins, the two checks, and what was changed in which frame."""
-    rows = [
-        [s.name, *(f"{getattr(s, method):.1f}" for method in METHODS), f"{s.scored:.1%}", s.dtype,
-         "yes" if s.mask_is_lr_by_nearest else "NO"]
-        for s in scores
-    ]  # fmt: skip
-    means = [float(np.mean([getattr(s, method) for s in scores])) for method in METHODS]
-    rows.append(["mean", *(f"{mean:.1f}" for mean in means), "", "", ""])
-    over = {method: sum(s.ours < getattr(s, method) for s in scores) for method in [*METHODS][:-1]}
-    wins = ", ".join(f"{METHODS[method]} in {count}" for method, count in over.items())
-    lines = [
-        text_table(["frame", *METHODS.values(), "scored", "dtype", "holes = LR by nearest"], rows),
-        "",
-        f"ours beats {wins} of {len(scores)} frames",
-        f"uint16 and holes as the LR mask by nearest in {sum(s.keeps_contract for s in scores)} of {len(scores)}",
-    ]
-    lines += [f"{s.name}: {note}" for s in scores for note in s.notes]
-    return "\n".join(lines)
+    """The table, the wins of ours, the contract, and what was changed in which frame."""
+    methods = list(scores[0].rmse)
+    rows = [[s.name, *(f"{s.rmse[method]:.1f}" for method in methods), f"{s.scored:.1%}"] for s in scores]
+    rows.append(["mean", *(f"{np.mean([s.rmse[method] for s in scores]):.1f}" for method in methods), ""])
+    lines = [text_table(["frame", *methods, "scored"], rows), ""]
+    for name in methods[len(BASELINES) :]:
+        wins = [f"{base} in {sum(s.rmse[name] < s.rmse[base] for s in scores)}" for base in BASELINES]
+        lines.append(f"{name} beats {', '.join(wins)} of {len(scores)} frames")
+    lines.append(f"uint16 and holes as the LR mask by nearest in {sum(s.keeps_contract for s in scores)} frames")
+    return "\n".join([*lines, *(f"{s.name}: {note}" for s in scores for note in s.notes)])
 
 
 def _resize_rgb(rgb: Array, size: tuple[int, ...]) -> npt.NDArray[np.uint8]:
@@ -163,9 +147,10 @@ def _resize_rgb(rgb: Array, size: tuple[int, ...]) -> npt.NDArray[np.uint8]:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.sensor", description="Restore raw sensor frames.")
-    parser.add_argument("--scale", type=int, choices=range(2, 17), metavar="2..16", default=4)
-    parser.add_argument("--weights", default="lite", help="manifest name, .safetensors file or folder")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sensor", description="Restore metric depth.")
+    parser.add_argument("--scenes", choices=list(SCENES), default="sensor")
+    parser.add_argument("--scales", type=int, nargs="+", choices=range(2, 17), metavar="2..16", default=[4, 8, 16])
+    parser.add_argument("--weights", nargs="+", default=["lite"], help="manifest names, .safetensors files or folders")
     parser.add_argument("--device", help="cpu or cuda; a GPU by default if there is one")
     parser.add_argument("--out", type=Path, default=Path("out", "sensor"), help="folder for the JSON")
     return parser.parse_args(arguments)

@@ -237,11 +237,14 @@ class DepthUpsampler:
             sha256=self.sha256,
         )
 
+    def is_for(self, scale: float) -> bool:
+        """Whether the weights were trained for this scale (a tenth beyond their range counts), or do not say."""
+        low, high = self.scales or (scale, scale)
+        return low / SCALE_TOLERANCE <= scale <= high * SCALE_TOLERANCE
+
     def _warn_of_other_scales(self, factor: float) -> None:
-        if self.scales is None:
-            return
-        low, high = self.scales
-        if not low / SCALE_TOLERANCE <= factor <= high * SCALE_TOLERANCE:
+        if self.scales is not None and not self.is_for(factor):
+            low, high = self.scales
             trained = f"x{low:g}" if low == high else f"x{low:g} to x{high:g}"
             warnings.warn(f"weights {self.weights!r} were trained for {trained}, not for x{factor:g}", stacklevel=3)
 

@@ -8,20 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import TINY
 from PIL import Image
 
 from benchmarks.baselines import bicubic, nearest, round_to
 from benchmarks.crops import compose
-from benchmarks.data import MIDDLEBURY_2005, data_folder, load_scene, middlebury2005, sensor_frames
+from benchmarks.data import MIDDLEBURY_2005, RgbdScene, data_folder, load_scene, middlebury2005, sensor_frames
 from benchmarks.errors import KINDS, classify
 from benchmarks.joint_bilateral import joint_bilateral
+from benchmarks.kernels import serving
 from benchmarks.metrics import edge_band, edge_mad, mad, rmse
 from benchmarks.pictures import error_map
 from benchmarks.published import PUBLISHED
 from benchmarks.quality import baselines, format_scale, self_ensemble, turn, turn_back, verdict
-from benchmarks.sensor import prepare
+from benchmarks.sensor import format_scores, prepare, score_frame
 from benchmarks.study import format_study, run_variant
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.graph import build_bridgenet
 from training.config import read_toml
 
 
@@ -171,6 +174,36 @@ def test_missing_data_folder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("BRIDGENET_DATA", str(tmp_path))
     with pytest.raises(FileNotFoundError):
         middlebury2005()
+
+
+def test_intermediate_scales_are_served_by_the_nearest_weights() -> None:
+    model = build_bridgenet(TINY)
+    ranges = {"lite": (2, 16), "x4": (4, 4), "x8": (8, 8), "x16": (16, 16)}
+    loaded = [DepthUpsampler(model, device="cpu", weights=name, scales=scales) for name, scales in ranges.items()]
+
+    def names(scale: float) -> list[str]:
+        return [upsampler.weights for upsampler in serving(loaded, scale)]
+
+    assert [names(scale) for scale in (3, 6, 8, 12)] == [
+        ["lite", "x4"],
+        ["lite", "x8"],
+        ["lite", "x8"],
+        ["lite", "x16"],
+    ]
+    assert [up.weights for up in serving(loaded[:1], 5)] == ["lite"]
+
+
+def test_metric_scenes_are_scored_by_every_method(tiny_checkpoint: Path) -> None:
+    depth = np.full((64, 64), 1.25, np.float32)
+    depth[:, 32:] = 2.5
+    scene = RgbdScene("wall", np.zeros((64, 64, 3), np.uint8), depth, depth > 0, "depth", "m", 1.0, Path("made"))
+    upsampler = DepthUpsampler.from_pretrained(tiny_checkpoint, device="cpu")
+    score = score_frame({"tiny": upsampler}, prepare(scene, 4), 4)
+    assert set(score.rmse) == {"nearest", "bicubic", "joint bilateral", "tiny"}
+    assert score.rmse["nearest"] < 50  # the step of 1,250 lies on the LR grid; lobes of the kernel remain
+    assert score.keeps_contract
+    table = format_scores([score])
+    assert "tiny beats nearest in" in table
 
 
 def test_sensor_frame_in_metres_becomes_millimetres_with_holes_at_lr_centres(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ class OptimConfig:
     betas: tuple[float, float] = (0.9, 0.99)
     two_optimisers: bool = False  # the paper: one Adam per subnetwork
     mde_weight: float = 0.1
+    mde_every: int = 1  # steps between two with L_MDE, which is a third of a step's cost
     huber: float = 0.0  # errors below this (normalised) count quadratically; 0 is the paper's L1
     clip_norm: float = 1.0
     ema: float = 0.999

@@ -10,7 +10,7 @@ from bridgenet_infer.resample import resize_bicubic
 
 PILLOW = "Pillow bicubic"
 LR_KERNELS = (PILLOW, "OpenCV bicubic", "area", "nearest")
-"""How depth gets small: antialiased bicubic (the published inputs), plain bicubic, means of blocks, their centre pixels."""
+"""How depth gets small: antialiased bicubic (the published inputs), plain bicubic, block means, their centre pixels."""
 
 
 def make_lr(truth: Tensor, scale: float, eight_bit: bool, kernel: str = PILLOW) -> Tensor:

@@ -51,10 +51,10 @@ def make_optimisers(model: BridgeNet, config: OptimConfig) -> list[torch.optim.O
     return [torch.optim.Adam(group, betas=config.betas, eps=1e-8) for group in (dsr, mde) if group]
 
 
-def losses(model: BridgeNet, batch: Batch, config: OptimConfig) -> tuple[Tensor, Tensor]:
-    """Hole-weighted L1 of D_SR (equation 1) and D_DE (equation 2)."""
+def losses(model: BridgeNet, batch: Batch, config: OptimConfig, step: int) -> tuple[Tensor, Tensor]:
+    """Hole-weighted L1 of D_SR (equation 1) and D_DE (equation 2; 0 in steps without it)."""
     half = config.half_precision and batch.rgb.is_cuda
-    estimate = model.config.mde and config.mde_weight > 0
+    estimate = model.config.mde and config.mde_weight > 0 and step % config.mde_every == 0
     with torch.autocast(batch.rgb.device.type, torch.bfloat16, enabled=half):
         d_sr, d_de = model(batch.rgb, batch.d_up, estimate)
     total = batch.weight.sum()
@@ -84,7 +84,7 @@ class Run:
         config = self.config
         draws = draw(config.data, self.real, self.grid_cells, config.seed, self.step)
         batch = make_batch(config.data, self.pool, draws)
-        loss_dsr, loss_mde = losses(self.model, batch, config.optim)
+        loss_dsr, loss_mde = losses(self.model, batch, config.optim, self.step)
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
             for group in optimiser.param_groups:
@@ -165,14 +165,14 @@ def train(
             weights = torch.load(start_from, map_location=device, weights_only=True)["ema"]
         run.start(weights)
     keep_rows(curve, run.step)  # a row may have been written just before a kill, its checkpoint not
-    scenes = load_scenes(data_folder() / "val")
+    scenes, every = load_scenes(data_folder() / "val"), config.optim.mde_every
     sums, since, began = torch.zeros(2, device=device), run.step, time.perf_counter()
     while run.step < min(stop_at, config.optim.steps):
         sums += torch.stack(run.train_step())
         if run.step % config.checkpoint_every == 0 or run.step == stop_at:
             loss_dsr, loss_mde = (sums / (run.step - since)).tolist()
             run.seconds += time.perf_counter() - began
-            row = {"step": run.step, "seconds": run.seconds, "loss_dsr": loss_dsr, "loss_mde": loss_mde}
+            row = {"step": run.step, "seconds": run.seconds, "loss_dsr": loss_dsr, "loss_mde": loss_mde * every}
             if scenes and (run.step % config.validate_every == 0 or run.step == config.optim.steps):
                 row |= validate(run.ema, scenes, config.validation_scales, device)
             append_row(curve, row)
