@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +16,15 @@ from .tile import Span
 from .validate import unit_range
 
 
-def crop_tile(frames: Sequence[Frame], rows: Span, columns: Span) -> tuple[Tensor, Tensor]:
+def crop_tile(frames: Sequence[Frame], rows: Span, columns: Span, with_validity: bool = False) -> tuple[Tensor, Tensor]:
     """Network inputs of one tile of several images of one size.
 
     What reaches beyond the image repeats its last row and column: channel attention pools the padding too.
 
     Returns
     -------
-    rgb (B, 3, h, w) in [0, 1] and D_up (B, 1, h, w) normalised, float32 on the host.
+    rgb (B, 3, h, w) in [0, 1] and D_up (B, 1, h, w) normalised, float32 on the host; with validity D_up is
+    (B, 2, h, w).
     """
     (height, width), (low_height, low_width) = frames[0].size, frames[0].raw.shape
     pixels = np.stack([f.rgb[rows.start : rows.stop, columns.start : columns.stop] for f in frames])
@@ -32,14 +32,21 @@ def crop_tile(frames: Sequence[Frame], rows: Span, columns: Span) -> tuple[Tenso
     padding = (0, max(columns.stop - width, 0), 0, max(rows.stop - height, 0))
     down = bicubic_taps(low_height, height, rows.start, rows.stop)
     across = bicubic_taps(low_width, width, columns.start, columns.stop)
-    d_up = np.stack([_interpolate(frame, down, across) for frame in frames])
-    return F.pad(rgb, padding, mode="replicate"), torch.from_numpy(d_up)[:, None]
+    planes = [[_interpolate(_normalised(frame, down, across), down, across)] for frame in frames]
+    if with_validity:
+        for frame, channels in zip(frames, planes, strict=True):
+            measured = frame.measured[down.reads, across.reads].astype(np.float32)
+            channels.append(_interpolate(measured, down, across))
+    return F.pad(rgb, padding, mode="replicate"), torch.from_numpy(np.array(planes))
 
 
-def _interpolate(frame: Frame, down: BicubicTaps, across: BicubicTaps) -> npt.NDArray[Any]:
-    """Normalised D_up of the rows and columns that the taps were made for."""
+def _normalised(frame: Frame, down: BicubicTaps, across: BicubicTaps) -> npt.NDArray[np.float32]:
+    """The LR depth that the taps read."""
     patch = frame.filled[down.reads, across.reads]
-    normalised = np.zeros(patch.shape, np.float32) if frame.rule is None else frame.rule.apply(patch)
+    return np.zeros(patch.shape, np.float32) if frame.rule is None else frame.rule.apply(patch)
+
+
+def _interpolate(patch: npt.NDArray[np.float32], down: BicubicTaps, across: BicubicTaps) -> npt.NDArray[np.float32]:
     with np.errstate(all="ignore"):  # what overflows here is found, and explained, after the network
-        interpolated: npt.NDArray[Any] = down.matrix @ normalised @ across.matrix.T
+        interpolated: npt.NDArray[np.float32] = down.matrix @ patch @ across.matrix.T
     return interpolated

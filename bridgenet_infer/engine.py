@@ -68,7 +68,8 @@ def super_resolve(frames: Sequence[Frame], tiling: Tiling, runner: TileRunner) -
     def run_row(row: Span) -> Iterator[Tensor]:
         together = runner.batch_size(len(frames) * tiling.pixels)
         for start in range(0, len(columns), together):
-            crops = [crop_tile(frames, row, column) for column in columns[start : start + together]]
+            part = columns[start : start + together]
+            crops = [crop_tile(frames, row, column, runner.wants_validity) for column in part]
             rgb, d_up = (torch.cat(parts) for parts in zip(*crops, strict=True))
             yield from torch.split(runner(rgb, d_up), len(frames))
 

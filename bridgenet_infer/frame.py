@@ -46,6 +46,8 @@ class Frame:
         (h, w) LR depth as received.
     filled
         (h, w) the same with its holes filled.
+    measured
+        (h, w) bool: where it had none.
     rule
         Leads from the received unit to the network's range and back; None if no sample is valid.
     wanted
@@ -57,6 +59,7 @@ class Frame:
     rgb: Array
     raw: Array
     filled: Array
+    measured: npt.NDArray[np.bool_]
     rule: Normalisation | None
     wanted: npt.NDArray[np.bool_]
     depth: Array
@@ -94,14 +97,15 @@ def make_frames(
     """
     frames = []
     for i, (raw, valid) in enumerate(zip(received.raw, received.valid, strict=True)):
-        measured = bool(valid.any())
+        any_valid = bool(valid.any())
         frames.append(
             Frame(
                 rgb=rgb[i],
                 raw=raw,
-                filled=fill_holes(raw, valid) if measured else raw,
-                rule=measure_normalisation(raw, valid, space) if measured else None,
-                wanted=np.full_like(valid, measured) if keep_filled else valid,
+                filled=fill_holes(raw, valid) if any_valid else raw,
+                measured=valid,
+                rule=measure_normalisation(raw, valid, space) if any_valid else None,
+                wanted=np.full_like(valid, any_valid) if keep_filled else valid,
                 depth=results.depth[i],
                 valid=None if results.valid is None else results.valid[i],
                 estimated_depth=None if results.estimated_depth is None else results.estimated_depth[i],

@@ -40,7 +40,8 @@ class TileRunner:
         Parameters
         ----------
         rgb, d_up
-            (N, 3, h, w) in [0, 1] and (N, 1, h, w) normalised, float32 on the host; h and w multiples of 16.
+            (N, 3, h, w) in [0, 1] and (N, 1 or 2, h, w) as the graph wants it, float32 on the host; h and w
+            multiples of 16.
 
         Returns
         -------
@@ -67,6 +68,11 @@ class TileRunner:
                 warnings.warn(f"out of memory on {self.device}: going on with batches of {count}", stacklevel=2)
         return torch.cat(done) if len(done) > 1 else done[0]
 
+    @property
+    def wants_validity(self) -> bool:
+        """Whether D_up needs its second channel."""
+        return self.model.config.validity_input
+
     def batch_size(self, pixels: int) -> int:
         """How many tiles of so many pixels run together."""
         return max(self.max_pixels // pixels, 1)
@@ -83,7 +89,7 @@ class TileRunner:
             broken = ~finite
             result[broken] = self._forward(rgb[broken], d_up[broken], torch.float32)
         if not result.isfinite().all():
-            low, high = float(d_up.min()), float(d_up.max())
+            low, high = float(d_up[:, 0].min()), float(d_up[:, 0].max())
             raise ValueError(
                 f"the network overflows on this depth: it reaches from {low:.3g} to {high:.3g} times its 1st to 99th "
                 "percentile; is there a marker value that invalid= should name?"

@@ -10,21 +10,28 @@ from torch import Tensor
 
 from bridgenet_infer.resample import resize_bicubic
 from training.config import DataConfig
-from training.degrade import LR_KERNELS, crop, make_lr, normalise, to_eight_bit
+from training.degrade import LR_KERNELS, crop, fill_nearest, make_lr, normalise, to_eight_bit
 from training.pool import GREY, Pool
+from training.sensors import SENSORS, Sensor, disturb_guide, sense
 
 ORIGIN_GRID = 16  # crops start on the graph's grid, which is also the LR grid of scales 2, 4, 8, 16
+LEAST_GREY, LEAST_METRES = 4.0, 0.02  # extents that flat images are normalised by
 
 
 @dataclass(frozen=True)
 class Batch:
-    """rgb (B, 3, P, P) in [0, 1]; d_up, truth, mde_truth (B, 1, P, P) normalised; weight (B, 1, P, P)."""
+    """rgb (B, 3, P, P) in [0, 1]; d_up, truth, mde_truth (B, 1, P, P) normalised; weight, measured (B, 1, P, P)."""
 
     rgb: Tensor
     d_up: Tensor
     truth: Tensor
     mde_truth: Tensor
     weight: Tensor
+    measured: Tensor
+
+    def depth_input(self, with_validity: bool) -> Tensor:
+        """D_up as the graph wants it."""
+        return torch.cat((self.d_up, self.measured), 1) if with_validity else self.d_up
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,8 @@ class Draws:
     gumbel: Tensor  # (B, K) noise for the choice of the crop
     uniform: Tensor  # (B, 6)
     kernel: str
+    sensor: str | None
+    sensor_seed: int
 
 
 def draw(config: DataConfig, real: Tensor, grid_cells: int, seed: int, step: int) -> Draws:
@@ -69,11 +78,19 @@ def draw(config: DataConfig, real: Tensor, grid_cells: int, seed: int, step: int
         -torch.log(-torch.log(uniform)),
         torch.rand(batch, 6, generator=generator),
         LR_KERNELS[_pick(config.kernel_weights, generator)],
+        *_pick_sensor(config.sensor_share, generator),
     )
 
 
 def _pick(weights: tuple[float, ...], generator: torch.Generator) -> int:
     return int(torch.multinomial(torch.tensor(weights, dtype=torch.float), 1, generator=generator))
+
+
+def _pick_sensor(share: float, generator: torch.Generator) -> tuple[str | None, int]:
+    """A sensor's name, or None for a clean batch, and the seed of its noise."""
+    chosen = float(torch.rand((), generator=generator)) < share
+    name = list(SENSORS)[_pick((1.0,) * len(SENSORS), generator)]
+    return name if chosen else None, int(torch.randint(2**31, (), generator=generator))
 
 
 def make_batch(config: DataConfig, pool: Pool, draws: Draws) -> Batch:
@@ -86,18 +103,58 @@ def make_batch(config: DataConfig, pool: Pool, draws: Draws) -> Batch:
     grey = turn(pool.depth[index], draws.turn).float() / GREY
     weight = turn(pool.weight[index], draws.turn).float() / 255
     span = pool.span[index]
-    mde_truth = normalise(grey, span[:, 0], _extent(span))
-    truth, span = _affine(config, grey, span, uniform)
-    if draws.eight_bit:
-        truth = to_eight_bit(truth)
-    height, width = truth.shape[-2:]
-    d_up = resize_bicubic(make_lr(truth, draws.scale, draws.eight_bit, draws.kernel), (height, width))
-    extent = _extent(span) * (1 + config.span_jitter * (2 * uniform[:, 4] - 0.7))
+    mde_truth = normalise(grey, span[:, 0], _extent(span, LEAST_GREY))
+    if draws.sensor is None:
+        truth, d_up, span = _shrink(config, draws, grey, span, uniform)
+        measured = torch.ones_like(d_up)
+    else:
+        rgb, truth, d_up, measured, span = _sense(config, draws, SENSORS[draws.sensor], rgb, mde_truth, uniform)
+        weight = weight * (measured > 0.5)
+    extent = _extent(span, LEAST_GREY if draws.sensor is None else LEAST_METRES)
+    extent = extent * (1 + config.span_jitter * (2 * uniform[:, 4] - 0.7))
     low = span[:, 0] + config.span_jitter * (uniform[:, 5] - 0.5) * extent
     truth, d_up = normalise(truth, low, extent), normalise(d_up, low, extent)
     origin = _choose_crops((truth - d_up).abs() * weight, draws.patch, gumbel, config.edge_focus)
-    cropped = (crop(x, origin, draws.patch) for x in (rgb, d_up, truth, mde_truth, weight))
+    cropped = (crop(x, origin, draws.patch) for x in (rgb, d_up, truth, mde_truth, weight, measured))
     return Batch(*(x.contiguous(memory_format=torch.channels_last) for x in cropped))
+
+
+def _shrink(
+    config: DataConfig, draws: Draws, grey: Tensor, span: Tensor, uniform: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Truth, D_up and the span of an image shrunk by a kernel, in grey levels."""
+    truth, span = _affine(config, grey, span, uniform)
+    if draws.eight_bit:
+        truth = to_eight_bit(truth)
+    lr = make_lr(truth, draws.scale, draws.eight_bit, draws.kernel)
+    return truth, resize_bicubic(lr, (truth.shape[-2], truth.shape[-1])), span
+
+
+def _sense(
+    config: DataConfig, draws: Draws, kind: Sensor, rgb: Tensor, shape: Tensor, uniform: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Guide, truth, D_up, measured share and span as of a sensor's frame, in metres.
+
+    `shape` (B, 1, P, P), about 0 to 1, becomes depth between a random near and far plane, read as disparity in
+    `invert_share` of the samples.
+    """
+    generator = torch.Generator().manual_seed(draws.sensor_seed)
+    near, ratio = (draw[:, None, None, None] for draw in (0.4 * 4 ** uniform[:, 0], 1.5 * 5 ** uniform[:, 1]))
+    far = near * ratio
+    by_depth = (near + shape * (far - near)).clamp(min=0.5 * near)
+    by_disparity = 1 / (1 / far + shape * (1 / near - 1 / far)).clamp(min=0.5 / far)
+    truth = torch.where(uniform[:, 3, None, None, None] < config.invert_share, by_disparity, by_depth)
+    size = (truth.shape[-2], truth.shape[-1])
+    focal = size[1] * (1 + 3 * float(draws.uniform[0, 2]))  # the pool's images are parts of larger ones
+    sensor = kind.scaled(0.5 * 3 ** float(draws.uniform[-1, 2]))
+    lr, valid = sense(sensor, truth, rgb, draws.scale, focal, generator)
+    d_up = resize_bicubic(fill_nearest(lr, valid), size)
+    measured = resize_bicubic(valid.float(), size)
+    kept = torch.where(valid, lr, torch.nan).flatten(1)
+    kept = torch.where(kept.isnan().all(1, keepdim=True), lr.flatten(1), kept)
+    span = torch.nanquantile(kept, kept.new_tensor([0.01, 0.99]), dim=1).T
+    shift = config.guide_shift * float(torch.rand((), generator=generator))
+    return disturb_guide(rgb, shift, 1.0, generator), truth, d_up, measured, span
 
 
 def turn(x: Tensor, code: int) -> Tensor:
@@ -109,8 +166,8 @@ def turn(x: Tensor, code: int) -> Tensor:
     return x.transpose(-1, -2) if code & 4 else x
 
 
-def _extent(span: Tensor) -> Tensor:
-    return (span[:, 1] - span[:, 0]).clamp(min=4.0)  # grey levels
+def _extent(span: Tensor, least: float) -> Tensor:
+    return (span[:, 1] - span[:, 0]).clamp(min=least)
 
 
 def _affine(config: DataConfig, grey: Tensor, span: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:

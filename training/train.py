@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bridgenet_infer.graph import BridgeNet, build_bridgenet
+from bridgenet_infer.graph import BridgeNet, BridgeNetConfig, build_bridgenet
 from bridgenet_infer.weights import load_checkpoint
 from training.config import OptimConfig, RunConfig, load_config
 from training.curves import append_row, keep_rows, plot_curve
@@ -56,7 +56,7 @@ def losses(model: BridgeNet, batch: Batch, config: OptimConfig, step: int) -> tu
     half = config.half_precision and batch.rgb.is_cuda
     estimate = model.config.mde and config.mde_weight > 0 and step % config.mde_every == 0
     with torch.autocast(batch.rgb.device.type, torch.bfloat16, enabled=half):
-        d_sr, d_de = model(batch.rgb, batch.d_up, estimate)
+        d_sr, d_de = model(batch.rgb, batch.depth_input(model.config.validity_input), estimate)
     total = batch.weight.sum()
     error = F.smooth_l1_loss(d_sr, batch.truth, reduction="none", beta=config.huber)
     loss_dsr = (error * batch.weight).sum() / total
@@ -120,9 +120,15 @@ class Run:
         os.replace(partial, path)
 
     def start(self, weights: Mapping[str, Tensor]) -> None:
-        """Begin with `weights`, which may have more or fewer residual blocks: a new block starts as if untrained."""
+        """Begin with `weights` of a graph with more or fewer residual blocks (new ones start untrained).
+
+        Where they do not know the validity channel, it starts without effect.
+        """
         own = self.model.state_dict()
         taken = {name: tensor for name, tensor in weights.items() if name in own}
+        entry = taken["dsr.entry_conv.weight"]
+        missing = own["dsr.entry_conv.weight"].shape[1] - entry.shape[1]
+        taken["dsr.entry_conv.weight"] = F.pad(entry, (0, 0, 0, 0, 0, missing))
         left_out, new = len(weights) - len(taken), len(own) - len(taken)
         print(f"started from {len(taken)} tensors; {left_out} left out, {new} new", flush=True)
         for model in (self.model, self.ema):
@@ -131,7 +137,7 @@ class Run:
     def load(self, path: Path) -> None:
         """Continue exactly where `save` left off."""
         state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-        if state["model_config"] != self.config.model.to_json():
+        if BridgeNetConfig.from_json(state["model_config"]) != self.config.model:
             raise ValueError(f"{path} holds another model: {state['model_config']}")
         self.model.load_state_dict(state["model"])
         self.ema.load_state_dict(state["ema"])

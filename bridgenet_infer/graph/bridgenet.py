@@ -48,7 +48,8 @@ class BridgeNet(nn.Module):
         rgb
             (B, 3, H, W) in [0, 1]; H and W multiples of 16.
         d_up
-            (B, 1, H, W), LR depth interpolated to HR size and normalised.
+            (B, 1, H, W), LR depth interpolated to HR size and normalised; with `validity_input` (B, 2, H, W), the
+            second channel the LR validity (0 or 1) interpolated alike.
         estimate_depth
             Also compute D_DE. Without it, MDENet's stage 4, pyramid, CLIFF and CGBdg are skipped and D_SR
             is the same bit for bit.
@@ -99,8 +100,9 @@ class BridgeNet(nn.Module):
 
     def _check(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool) -> None:
         shapes = f"rgb {tuple(rgb.shape)}, d_up {tuple(d_up.shape)}"
-        if rgb.ndim != 4 or rgb.shape[1] != 3 or d_up.shape != (rgb.shape[0], 1, *rgb.shape[2:]):
-            raise ValueError(f"expected rgb (B, 3, H, W) and d_up (B, 1, H, W), got {shapes}")
+        channels = 2 if self.config.validity_input else 1
+        if rgb.ndim != 4 or rgb.shape[1] != 3 or d_up.shape != (rgb.shape[0], channels, *rgb.shape[2:]):
+            raise ValueError(f"expected rgb (B, 3, H, W) and d_up (B, {channels}, H, W), got {shapes}")
         if any(side == 0 or side % SIZE_MULTIPLE for side in rgb.shape[-2:]):
             raise ValueError(f"H and W must be positive multiples of {SIZE_MULTIPLE}, got {shapes}")
         if estimate_depth and self.mde is None:

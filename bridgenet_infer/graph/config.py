@@ -43,6 +43,8 @@ class BridgeNetConfig:
         1x1 convs from the HABdg outputs at strides 4 and 2 into the decoder; not in the paper.
     decoder_blocks
         Residual blocks after decoder levels 1 and 2, where guidance and context meet; 0 in the paper.
+    validity_input
+        D_up has a second channel: how much of each pixel was measured rather than filled.
     mde
         False builds DSRNet alone (Table 3, first row).
     guidance
@@ -72,6 +74,7 @@ class BridgeNetConfig:
     input_skip: bool = True
     decoder_skips: bool = False
     decoder_blocks: int = 0
+    validity_input: bool = False
     mde: bool = True
     guidance: Guidance = "habdg"
     content_guidance: bool = True

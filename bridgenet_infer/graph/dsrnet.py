@@ -48,7 +48,7 @@ class DSRNet(nn.Module):
         c1, c2, c4, c8 = widths = config.dsr_widths
         activation = config.activation
         self.input_skip = config.input_skip
-        self.entry_conv = conv3x3(1, c1)
+        self.entry_conv = conv3x3(2 if config.validity_input else 1, c1)
         self.entry_blocks = residual_blocks(config.entry_blocks, c1, activation)
         self.stages = nn.ModuleList(
             TransformationModule(a, b, blocks, activation)
@@ -73,7 +73,7 @@ class DSRNet(nn.Module):
             nn.init.zeros_(self.head.bias)
 
     def enter(self, d_up: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 1, H, W) -> first conv's features and those after the residual blocks, both at stride 1."""
+        """(B, 1 or 2, H, W) -> first conv's features and those after the residual blocks, both at stride 1."""
         shallow: Tensor = self.entry_conv(d_up)
         return shallow, self.entry_blocks(shallow)
 
@@ -101,8 +101,8 @@ class DSRNet(nn.Module):
         return levels
 
     def reconstruct(self, features: Tensor, d_up: Tensor) -> Tensor:
-        """Head and input skip, always in float32: (B, C, H, W), (B, 1, H, W) -> D_SR (B, 1, H, W)."""
+        """Head and input skip, always in float32: (B, C, H, W), (B, 1 or 2, H, W) -> D_SR (B, 1, H, W)."""
         with torch.autocast(features.device.type, enabled=False):
             bias = None if self.head.bias is None else self.head.bias.float()
             d_sr = F.conv2d(features.float(), self.head.weight.float(), bias)
-            return d_up.float() + d_sr if self.input_skip else d_sr
+            return d_up[:, :1].float() + d_sr if self.input_skip else d_sr
