@@ -25,9 +25,17 @@ def rmse(prediction: Array, truth: Array, mask: BoolArray | None = None) -> floa
     return float(np.sqrt(np.square(_difference(prediction, truth, mask)).mean()))
 
 
-def edge_mad(prediction: Array, truth: Array, step: float = EDGE_STEP, radius: float = EDGE_RADIUS) -> float:
-    """Mean absolute difference within `radius` pixels of a depth step; NaN if the truth has none."""
+def edge_mad(
+    prediction: Array,
+    truth: Array,
+    mask: BoolArray | None = None,
+    step: float = EDGE_STEP,
+    radius: float = EDGE_RADIUS,
+) -> float:
+    """Mean absolute difference within `radius` pixels of a depth step; NaN if there is no such pixel in `mask`."""
     band = edge_band(truth, step, radius)
+    if mask is not None:
+        band &= mask
     return mad(prediction, truth, band) if band.any() else float("nan")
 
 

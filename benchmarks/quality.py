@@ -2,7 +2,7 @@
 
 Every prediction is 8-bit (clamped, rounded) and scored on all pixels of the six images, without crop or mask. The LR
 inputs are the published ones, made with Pillow's BICUBIC on 8-bit images; a checkpoint trained for another kernel
-loses clearly here.
+loses clearly here. With `--degrade NAME` they are what a sensor would have seen, and what it measured is scored.
 """
 
 from __future__ import annotations
@@ -18,21 +18,28 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.baselines import bicubic, round_to
-from benchmarks.data import MIDDLEBURY_2005, RgbdScene, middlebury2005
+from benchmarks.baselines import bicubic, nearest, round_to
+from benchmarks.data import MIDDLEBURY_2005, middlebury2005
 from benchmarks.joint_bilateral import joint_bilateral
 from benchmarks.metrics import edge_mad, mad, rmse
 from benchmarks.pictures import error_map, write_picture
 from benchmarks.published import PUBLISHED
 from benchmarks.report import text_table, write_json
+from benchmarks.trials import Trial, degraded, published
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.holes import fill_holes
+from training.sensors import SENSORS
 
 Array = npt.NDArray[Any]
 Scores = dict[str, dict[str, list[float]]]  # method -> measure -> one value per scene
 
 LR_KERNEL = "Pillow BICUBIC, antialiased, rounded to 8 bits after each pass"
-BICUBIC, JOINT_BILATERAL = "bicubic", "joint bilateral"
-MEASURES: dict[str, Callable[[Array, Array], float]] = {"MAD": mad, "RMSE": rmse, "edge-band MAD": edge_mad}
+NEAREST, BICUBIC, JOINT_BILATERAL = "nearest", "bicubic", "joint bilateral"
+MEASURES: dict[str, Callable[[Array, Array, npt.NDArray[np.bool_] | None], float]] = {
+    "MAD": mad,
+    "RMSE": rmse,
+    "edge-band MAD": edge_mad,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,24 +53,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     result: dict[str, object] = {
         "weights": {upsampler.weights: upsampler.sha256 for upsampler in loaded},
-        "lr_kernel": LR_KERNEL,
+        "lr": options.degrade or LR_KERNEL,
+        "guide_shift": options.guide_shift if options.degrade else 0,
         "torch": torch.__version__,
         "device": str(loaded[0].device),
         "self_ensemble": options.self_ensemble,
         "scenes": [*MIDDLEBURY_2005, "mean"],
     }
     named = ", ".join(f"{upsampler.weights} ({upsampler.sha256[:12]})" for upsampler in loaded)
-    print(f"weights {named}, LR kernel: {LR_KERNEL}")
+    print(f"weights {named}, LR: {result['lr']}")
     for scale in options.scales:
         ours = {each.weights: each for each in loaded if each.is_for(scale)}
-        scores, seconds = score_scale(ours, scenes, scale, options.joint_bilateral, options.self_ensemble)
-        print(f"\n{format_scale(scale, scores)}\n")
+        if options.degrade:
+            trials = [degraded(scene, scale, options.degrade, options.guide_shift) for scene in scenes]
+        else:
+            trials = [published(scene, scale) for scene in scenes]
+        scores, seconds = score_scale(ours, trials, scale, options.joint_bilateral, options.self_ensemble)
+        others = {} if options.degrade else _published(scale)
+        print(f"\n{format_scale(scale, scores, others)}\n")
         for name, upsampler in ours.items():
             print(f"{verdict(scale, scores, name)}; {seconds[name]:.1f} s for {len(scenes)} images")
             if options.pictures:
-                draw_errors(upsampler, scenes, scale, options.out)
+                for scene, trial in zip(scenes, trials, strict=True):
+                    draw_errors(upsampler, trial, scale, options.out / name / f"{scene.name.lower()}_x{scale}.png")
         with_means = {method: {name: [*v, _mean(v)] for name, v in by.items()} for method, by in scores.items()}
-        result[f"x{scale}"] = {"scores": with_means, "published": _published(scale), "seconds": seconds}
+        result[f"x{scale}"] = {"scores": with_means, "published": others, "seconds": seconds}
     write_json(options.out / "quality.json", result)
     print(f"\nwritten: {options.out / 'quality.json'}")
     return 0
@@ -71,19 +85,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def score_scale(
     upsamplers: Mapping[str, DepthUpsampler],
-    scenes: Sequence[RgbdScene],
+    trials: Sequence[Trial],
     scale: int,
     with_filter: bool = False,
     ensemble: bool = False,
 ) -> tuple[Scores, dict[str, float]]:
-    """Scores of every method, and the seconds that each of `upsamplers` took for all scenes.
+    """Scores of every method, and the seconds that each of `upsamplers` took for all trials.
 
     Parameters
     ----------
     upsamplers
         By the names that their rows get.
-    scale
-        One that the scenes have an LR input for: 4, 8 or 16.
     with_filter
         Also run the joint bilateral filter (minutes at x16).
     ensemble
@@ -91,28 +103,24 @@ def score_scale(
     """
     scores: Scores = {}
     seconds = dict.fromkeys(upsamplers, 0.0)
-    for scene in scenes:
-        lr = scene.lr_depth(scale)
-        predictions = baselines(scene, lr, scale, with_filter)
+    for trial in trials:
+        predictions = baselines(trial, scale, with_filter)
         for name, upsampler in upsamplers.items():
             start = time.perf_counter()
             run = self_ensemble if ensemble else DepthUpsampler.__call__
-            predictions[name] = run(upsampler, scene.rgb, lr, scale)
+            predictions[name] = run(upsampler, trial.rgb, trial.lr, scale)
             seconds[name] += time.perf_counter() - start
         for method, prediction in predictions.items():
             by_measure = scores.setdefault(method, {name: [] for name in MEASURES})
             for name, measure in MEASURES.items():
-                by_measure[name].append(measure(prediction, scene.depth))
+                by_measure[name].append(measure(prediction, trial.truth, trial.mask))
     return scores, seconds
 
 
-def draw_errors(upsampler: DepthUpsampler, scenes: Sequence[RgbdScene], scale: int, folder: Path) -> None:
-    """One picture per scene: RGB, bicubic's errors and ours."""
-    for scene in scenes:
-        lr = scene.lr_depth(scale)
-        plain = baselines(scene, lr, scale, with_filter=False)[BICUBIC]
-        picture = error_map(scene.rgb, plain, upsampler(scene.rgb, lr, scale), scene.depth)
-        write_picture(folder / upsampler.weights / f"{scene.name.lower()}_x{scale}.png", picture)
+def draw_errors(upsampler: DepthUpsampler, trial: Trial, scale: int, path: Path) -> None:
+    """RGB, bicubic's errors and ours, side by side."""
+    plain = baselines(trial, scale, with_filter=False)[BICUBIC]
+    write_picture(path, error_map(trial.rgb, plain, upsampler(trial.rgb, trial.lr, scale), trial.truth))
 
 
 def self_ensemble(upsampler: DepthUpsampler, rgb: Array, lr: Array, scale: int) -> Array:
@@ -136,24 +144,30 @@ def turn_back(image: Array, code: int) -> Array:
     return upright[:: -1 if code & 2 else 1, :: -1 if code & 1 else 1]
 
 
-def baselines(scene: RgbdScene, lr: Array, scale: int, with_filter: bool) -> dict[str, Array]:
-    """8-bit predictions of the methods that need no training."""
-    d_up = bicubic(lr, scene.depth.shape)
-    predictions = {BICUBIC: round_to(d_up, np.uint8)}
+def baselines(trial: Trial, scale: int, with_filter: bool) -> dict[str, Array]:
+    """8-bit predictions of the methods that need no training, holes filled first."""
+    size = trial.truth.shape
+    if trial.mask is None:
+        predictions, filled = {}, trial.lr
+    else:
+        filled = fill_holes(trial.lr, trial.lr > 0)
+        predictions = {NEAREST: nearest(filled, size)}
+    d_up = bicubic(filled, size)
+    predictions[BICUBIC] = round_to(d_up, np.uint8)
     if with_filter:
-        guide = torch.from_numpy(scene.rgb.astype(np.float32)).permute(2, 0, 1).contiguous()
+        guide = torch.from_numpy(trial.rgb.astype(np.float32)).permute(2, 0, 1).contiguous()
         filtered = joint_bilateral(torch.from_numpy(d_up.copy()), guide, scale)
         predictions[JOINT_BILATERAL] = round_to(filtered.numpy(), np.uint8)
     return predictions
 
 
-def format_scale(scale: int, scores: Scores) -> str:
-    """One text table per measure; the published rows stand below our own MAD."""
+def format_scale(scale: int, scores: Scores, others: Mapping[str, Sequence[float | None]]) -> str:
+    """One text table per measure; the MAD of `others` stands below our own."""
     blocks = []
     for name in MEASURES:
         rows = [[method, *_cells([*by[name], _mean(by[name])])] for method, by in scores.items()]
         if name == "MAD":
-            rows += [[method, *_cells(values)] for method, values in _published(scale).items()]
+            rows += [[method, *_cells(values)] for method, values in others.items()]
         blocks.append(text_table([f"x{scale} {name}", *MIDDLEBURY_2005, "mean"], rows))
     return "\n\n".join(blocks)
 
@@ -188,6 +202,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--weights", nargs="+", default=["lite"], help="manifest names, .safetensors files or folders")
     parser.add_argument("--device", help="cpu or cuda; a GPU by default if there is one")
     parser.add_argument("--out", type=Path, default=Path("out", "quality"), help="folder for JSON and error maps")
+    parser.add_argument("--degrade", choices=list(SENSORS), help="LR as of this sensor")
+    parser.add_argument("--guide-shift", type=float, default=1.0, help="misregistration with --degrade, HR pixels")
     parser.add_argument("--self-ensemble", action="store_true", help="ours: mean over eight flips and transpositions")
     parser.add_argument("--no-joint-bilateral", dest="joint_bilateral", action="store_false", help="skip the filter")
     parser.add_argument("--pictures", action="store_true", help="write error maps")

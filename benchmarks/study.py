@@ -18,6 +18,7 @@ from torch import nn
 from benchmarks.data import data_folder, middlebury2005
 from benchmarks.quality import score_scale
 from benchmarks.report import text_table, write_json
+from benchmarks.trials import published
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.graph.bridges import ContentGuidanceBridge, HighFrequencyAttentionBridge
@@ -83,7 +84,8 @@ def run_variant(
 def score(run: Run, device: torch.device) -> dict[str, float]:
     """Mean MAD of a run's moving average."""
     scenes = load_scenes(data_folder() / "val")
-    scores, _ = score_scale({"run": DepthUpsampler(run.ema, device=device)}, middlebury2005(), SCALE)
+    trials = [published(scene, SCALE) for scene in middlebury2005()]
+    scores, _ = score_scale({"run": DepthUpsampler(run.ema, device=device)}, trials, SCALE)
     return {
         "validation": validate(run.ema, scenes, (SCALE,), device)[f"x{SCALE}"],
         "middlebury2005": float(np.mean(scores["run"]["MAD"])),

@@ -23,6 +23,7 @@ from benchmarks.published import PUBLISHED
 from benchmarks.quality import baselines, format_scale, self_ensemble, turn, turn_back, verdict
 from benchmarks.sensor import format_scores, prepare, score_frame
 from benchmarks.study import format_study, run_variant
+from benchmarks.trials import degraded, published
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.graph import build_bridgenet
 from training.config import read_toml
@@ -154,7 +155,7 @@ def test_table_and_verdict_tell_wins_from_losses() -> None:
     assert "0.750 beats" in verdict(8, scores, "lite")
     scores["lite"] = measures([0.9] * 6)
     assert "does not beat" in verdict(8, scores, "lite")
-    table = format_scale(8, scores)
+    table = format_scale(8, scores, {"BridgeNet (paper)": [None] * 7})
     assert "BridgeNet (paper)" in table
     assert max(map(len, table.splitlines())) < 120
 
@@ -241,10 +242,26 @@ def test_baselines_reproduce_their_known_errors_on_two_real_scenes() -> None:
     for scene in middlebury2005()[1:3]:
         lr = scene.lr_depth(8)
         assert lr.min() > 0  # no pixel would be read as a hole
-        predictions = baselines(scene, lr, 8, with_filter=scene.name == "Books")
+        predictions = baselines(published(scene, 8), 8, with_filter=scene.name == "Books")
         assert mad(predictions["bicubic"], scene.depth) == pytest.approx(expected[scene.name][0], abs=5e-4)
         if "joint bilateral" in predictions:
             assert mad(predictions["joint bilateral"], scene.depth) == pytest.approx(expected[scene.name][1], abs=5e-4)
+
+
+def test_a_degraded_scene_has_holes_that_are_not_scored() -> None:
+    depth = np.full((128, 160), 60, np.uint8)
+    depth[:, 80:] = 200
+    rgb = np.full((128, 160, 3), 128, np.uint8)
+    scene = RgbdScene("step", rgb, depth, depth > 0, "disparity", "px", 1.0, Path("made"))
+    trial = degraded(scene, 4, "structured_light")
+    assert trial.mask is not None
+    assert trial.lr.shape == (32, 40)
+    assert np.array_equal(trial.mask, nearest(trial.lr > 0, depth.shape))
+    assert 0.5 < trial.mask.mean() < 1
+    assert abs(np.median(trial.lr[:, 25:]) - 200) < 10  # the mapping to metres and back
+    predictions = baselines(trial, 4, with_filter=False)
+    assert predictions["nearest"].min() > 0
+    assert mad(predictions["bicubic"], depth, trial.mask) < 15
 
 
 def test_every_sensor_frame_can_be_prepared() -> None:
