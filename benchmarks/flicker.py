@@ -72,7 +72,7 @@ def measure(
     surfaces = measured.copy()
     for index, (rgb, depth) in enumerate(sequence):
         lr = observe(rgb, depth, sensor, scale, seed=index)
-        results = {"bicubic": bicubic(fill_holes(lr, lr > 0), depth.shape)}
+        results: dict[str, Array] = {"bicubic": bicubic(fill_holes(lr, lr > 0), depth.shape)}
         results |= {upsampler.weights: upsampler(rgb, lr, scale) for upsampler in upsamplers}
         for name, result in results.items():
             errors.setdefault(name, []).append((result - depth) * 1000)

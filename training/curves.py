@@ -6,7 +6,7 @@ import csv
 import os
 from pathlib import Path
 
-COLUMNS = ("step", "seconds", "loss_dsr", "loss_mde", "x2", "x4", "x8", "x16")
+COLUMNS = ("step", "seconds", "loss_dsr", "loss_mde", "x2", "x4", "x8", "x16", "sensed_x8")
 
 
 def append_row(path: Path, row: dict[str, float]) -> None:
@@ -52,7 +52,7 @@ def plot_curve(path: Path, picture: Path) -> None:
     for column in COLUMNS[2:]:
         points = [(row["step"], row[column]) for row in rows if column in row]
         if points:
-            axes.plot(*zip(*points, strict=True), label=column, marker="." if column[0] == "x" else None)
+            axes.plot(*zip(*points, strict=True), label=column, marker="." if "x" in column else None)
     axes.set(xlabel="step", ylabel="loss (normalised), validation MAD (grey levels)", yscale="log")
     axes.legend()
     figure.savefig(picture, dpi=120)

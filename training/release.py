@@ -18,11 +18,12 @@ import torch
 from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.weights import CHECKPOINT_FOLDER, checkpoint_bytes, load_checkpoint, manifest_path
 from training.config import RunConfig, load_config
-from training.curves import read_rows
+from training.curves import COLUMNS, read_rows
 
 LR_KERNEL = "pillow-bicubic"
 DATA = "procedural scenes of this project; Middlebury 2003, 2006 and 2014 (training views)"
 LICENCE = "Apache-2.0"
+SCALE_COLUMNS = {name for name in COLUMNS if "x" in name}
 
 CARD = """# {name}
 
@@ -66,7 +67,7 @@ def release(run: Path, config: RunConfig, table: Path | None, hardware: str) -> 
         "licence": LICENCE,
     }
     payload = checkpoint_bytes(model, notes)
-    validation = next((row for row in reversed(read_rows(run / "curve.csv")) if any(k[0] == "x" for k in row)), {})
+    validation = next((row for row in reversed(read_rows(run / "curve.csv")) if SCALE_COLUMNS & row.keys()), {})
     entry: dict[str, Any] = {
         "name": config.name,
         "file": f"{config.name}.safetensors",
@@ -81,7 +82,7 @@ def release(run: Path, config: RunConfig, table: Path | None, hardware: str) -> 
         "config": json.loads(config.model.to_json()),
         "training": {"steps": state["step"], "seconds": round(state["seconds"]), "hardware": hardware},
         "metrics": {
-            "validation_mad": {k: v for k, v in validation.items() if k.startswith("x")},
+            "validation_mad": {k: v for k, v in validation.items() if k in SCALE_COLUMNS},
             "middlebury2005_mad": _table_means(table, config.name),
         },
     }

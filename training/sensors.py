@@ -17,6 +17,10 @@ from bridgenet_infer.resample import resize_bicubic
 
 LUMINANCE = (0.299, 0.587, 0.114)
 
+# Middlebury 2005 at full size (vision.middlebury.edu/stereo/data/scenes2005): f = 3740 px, baseline 160 mm; its
+# disparities count from an offset of 200 to 290 px, one figure for all here: 1.2 to 2.4 m
+FOCAL, BASELINE, OFFSET = 3740.0, 0.16, 250.0
+
 
 @dataclass(frozen=True)
 class Sensor:
@@ -141,6 +145,14 @@ def sense(
         side = 1 if torch.rand((), generator=generator) < 0.5 else -1
         valid &= ~_shadow(straight, sensor.baseline * focal / scale, side)
     return sensed, valid
+
+
+def sense_disparity(sensor: Sensor, disparity: Tensor, rgb: Tensor, scale: float, generator: torch.Generator) -> Tensor:
+    """`sense` for 8-bit disparity of Middlebury: (B, 1, H, W) grey levels -> (B, 1, h, w) uint8 with holes as 0."""
+    depth = FOCAL * BASELINE / (disparity + OFFSET)
+    sensed, valid = sense(sensor, depth, rgb, scale, FOCAL, generator)
+    grey = (FOCAL * BASELINE / sensed - OFFSET + 0.5).floor().clamp(1, 255)
+    return torch.where(valid, grey, 0).to(torch.uint8)
 
 
 def disturb_guide(rgb: Tensor, shift: float, strength: float, generator: torch.Generator) -> Tensor:

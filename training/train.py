@@ -24,7 +24,7 @@ from training.config import OptimConfig, RunConfig, load_config
 from training.curves import append_row, keep_rows, plot_curve
 from training.pool import Pool, PoolPlan, load_or_build_pool
 from training.sampler import ORIGIN_GRID, Batch, draw, make_batch
-from training.validation import load_scenes, validate
+from training.validation import load_scenes, validate, validate_sensed
 
 
 def data_folder() -> Path:
@@ -181,6 +181,8 @@ def train(
             row = {"step": run.step, "seconds": run.seconds, "loss_dsr": loss_dsr, "loss_mde": loss_mde * every}
             if scenes and (run.step % config.validate_every == 0 or run.step == config.optim.steps):
                 row |= validate(run.ema, scenes, config.validation_scales, device)
+                if data.sensor_share > 0:
+                    row["sensed_x8"] = validate_sensed(run.ema, scenes, 8, device)
             append_row(curve, row)
             run.save(last)
             print("  ".join(f"{k} {v:.4g}" for k, v in row.items()), flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bridgenet_infer.holes import fill_holes
 from bridgenet_infer.upsampler import DepthUpsampler
 from training.degrade import make_lr
 from training.pool import read_scene
+from training.sensors import SENSORS, disturb_guide, sense_disparity
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,19 @@ def validate(model: BridgeNet, scenes: list[Scene], scales: tuple[int, ...], dev
             errors.append(float(difference[scene.valid].mean()))
         means[f"x{scale}"] = sum(errors) / max(len(errors), 1)
     return means
+
+
+def validate_sensed(model: BridgeNet, scenes: list[Scene], scale: int, device: torch.device) -> float:
+    """Mean MAD in grey levels over all sensors, of the valid pixels that were measured; the guide is disturbed."""
+    upsampler = DepthUpsampler(model, device=device)
+    errors = []
+    for index, (scene, sensor) in enumerate(product(scenes, SENSORS.values())):
+        generator = torch.Generator().manual_seed(index)
+        rgb = torch.from_numpy(scene.rgb).permute(2, 0, 1)[None].float() / 255
+        truth = torch.from_numpy(scene.truth.astype(np.float32))[None, None]
+        lr = sense_disparity(sensor, truth, rgb, scale, generator)[0, 0].numpy()
+        guide = disturb_guide(rgb, 1.0, 1.0, generator)[0].permute(1, 2, 0).numpy()
+        prediction = upsampler((guide * 255 + 0.5).astype(np.uint8), lr, scale)
+        difference = np.abs(prediction.astype(np.float32) - scene.truth)
+        errors.append(float(difference[scene.valid & (prediction > 0)].mean()))
+    return sum(errors) / max(len(errors), 1)
