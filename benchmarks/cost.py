@@ -16,8 +16,9 @@ CONFIGS = Path(__file__).parents[1] / "training" / "configs"
 
 def gflop(model: BridgeNet, size: int, estimate_depth: bool) -> float:
     """GFLOP (a multiply-add is two) of one forward pass at size x size pixels."""
+    d_up = torch.zeros(1, 2 if model.config.validity_input else 1, size, size)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, 3, size, size), torch.zeros(1, 1, size, size), estimate_depth)
+        model(torch.zeros(1, 3, size, size), d_up, estimate_depth)
     return float(counter.get_total_flops()) / 1e9
 
 
@@ -31,7 +32,7 @@ def main() -> None:
         model = build_bridgenet(load_config(path).model)
         parameters = sum(p.numel() for p in model.parameters())
         alone, full = gflop(model, size, False), gflop(model, size, model.mde is not None)
-        print(f"{path.stem:<12}{parameters:>12,}{alone:>12.1f}{full:>12.1f}")
+        print(f"{path.stem:<12}{parameters:>12,}{alone:>12.2f}{full:>12.2f}")
 
 
 if __name__ == "__main__":

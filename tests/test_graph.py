@@ -52,8 +52,8 @@ def test_every_module_has_the_shape_that_the_figure_gives_it() -> None:
     expected |= {f"guidance_bridges.{i}": at(2 << i, c) for i, c in enumerate((6, 8, 12))}
     expected |= {f"dsr.multi_scale.{i}": at(2 << i, c) for i, c in enumerate((6, 8, 12))}
     expected |= {"dsr.downsample": at(8, 12), "dsr.fusion_blocks": at(8, 12)}
-    # before the shuffle: four times the channels at half the size of the level
-    expected |= {f"dsr.decoder.{i}": at(8 >> i, 4 * c) for i, c in enumerate((8, 6, 4))}
+    # before the shuffle: four times the channels at half the size of the level; the third is folded with the head
+    expected |= {f"dsr.decoder.{i}": at(8 >> i, 4 * c) for i, c in enumerate((8, 6))}
     expected |= {"mde.stem": at(1, 4)}
     expected |= {f"mde.stages.{i}": at(2 << i, c) for i, c in enumerate((6, 8, 10, 12))}
     expected |= {f"mde.pyramid.smooth.{i}": at(2 << i, 6) for i in range(4)}
@@ -82,6 +82,18 @@ def test_d_sr_alone_is_bit_identical_and_skips_the_mde_decoder(tiny_model: Bridg
     assert d_de is not None
     assert d_de.shape == d_up.shape
     assert torch.equal(alone, full)
+
+
+def test_folded_reconstruction_is_conv_shuffle_and_head(tiny_model: BridgeNet) -> None:
+    dsr = tiny_model.dsr
+    features, d_up = torch.randn(2, 6, 16, 24), torch.rand(2, 1, 32, 48)
+    expected = d_up + dsr.head(F.pixel_shuffle(dsr.decoder[2](features), 2))
+    assert torch.allclose(dsr.reconstruct(features, d_up), expected, atol=1e-5)
+    parameters = (dsr.decoder[2].weight, dsr.decoder[2].bias, dsr.head.weight, dsr.head.bias)
+    direct = torch.autograd.grad(expected.square().sum(), parameters)
+    folded = torch.autograd.grad(dsr.reconstruct(features, d_up).square().sum(), parameters)
+    for a, b in zip(direct, folded, strict=True):
+        assert torch.allclose(a, b, rtol=1e-3, atol=1e-3)
 
 
 def test_d_sr_has_no_gradient_to_the_mde_decoder(tiny_model: BridgeNet) -> None:

@@ -75,8 +75,8 @@ class BridgeNet(nn.Module):
                 x = self.guidance_bridges[i](x, guide)
             guided.append(x)
         levels = self.dsr.decode(self.dsr.merge(x, shallow, entry, unguided), guided)
-        d_sr = self.dsr.reconstruct(levels[2], d_up)
-        return d_sr, self._estimate(guides, levels[:2]) if estimate_depth else None
+        d_sr = self.dsr.reconstruct(levels[1], d_up)
+        return d_sr, self._estimate(guides, levels) if estimate_depth else None
 
     @property
     def guided(self) -> bool:

@@ -89,20 +89,33 @@ class DSRNet(nn.Module):
         return torch.add(merged, self.downsample(shallow))
 
     def decode(self, merged: Tensor, guided: Sequence[Tensor]) -> list[Tensor]:
-        """Features at strides 4, 2, 1; the last has no activation (conv, shuffle and head are linear)."""
+        """Features at strides 4 and 2."""
         levels, x = [], merged
-        for i, conv in enumerate(self.decoder):
+        for i, conv in enumerate(self.decoder[:2]):
             x = F.pixel_shuffle(conv(x), 2)
             if i < len(self.skips):
                 x = x + self.skips[i](guided[1 - i])
-            if i < 2:
-                x = self.decoder_blocks[i](self.activation(x))
+            x = self.decoder_blocks[i](self.activation(x))
             levels.append(x)
         return levels
 
     def reconstruct(self, features: Tensor, d_up: Tensor) -> Tensor:
-        """Head and input skip, always in float32: (B, C, H, W), (B, 1 or 2, H, W) -> D_SR (B, 1, H, W)."""
+        """Last decoder level, head and input skip: (B, C, H / 2, W / 2), (B, 1 or 2, H, W) -> D_SR (B, 1, H, W).
+
+        Conv, pixel shuffle and 1x1 head are linear, so they run as one conv to the four pixels of each position: the
+        full-size features with C channels are never made. Always in float32.
+        """
         with torch.autocast(features.device.type, enabled=False):
-            bias = None if self.head.bias is None else self.head.bias.float()
-            d_sr = F.conv2d(features.float(), self.head.weight.float(), bias)
+            weight, bias = fold_head(self.decoder[2], self.head)
+            d_sr = F.pixel_shuffle(F.conv2d(features.float(), weight, bias, padding=1), 2)
             return d_up[:, :1].float() + d_sr if self.input_skip else d_sr
+
+
+def fold_head(conv: nn.Module, head: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Weight (4, C, 3, 3) and bias (4,) of the conv that equals conv 3x3 -> pixel shuffle 2 -> 1x1 head."""
+    if not isinstance(conv, nn.Conv2d) or conv.bias is None or head.bias is None:
+        raise TypeError("both must be convolutions with a bias")
+    mix = head.weight.float().flatten()
+    # the shuffle's channels are ordered (C', 2, 2)
+    weight = torch.einsum("c,cpikl->pikl", mix, conv.weight.float().view(len(mix), 4, *conv.weight.shape[1:]))
+    return weight, mix @ conv.bias.float().view(len(mix), 4) + head.bias.float()
