@@ -24,7 +24,7 @@ from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.graph.bridges import ContentGuidanceBridge, HighFrequencyAttentionBridge
 from training.config import RunConfig, make_config, read_toml
 from training.train import Run, train
-from training.validation import load_scenes, validate
+from training.validation import load_scenes, validate, validate_sensed
 
 SCALE = 8
 
@@ -86,7 +86,9 @@ def score(run: Run, device: torch.device) -> dict[str, float]:
     scenes = load_scenes(data_folder() / "val")
     trials = [published(scene, SCALE) for scene in middlebury2005()]
     scores, _ = score_scale({"run": DepthUpsampler(run.ema, device=device)}, trials, SCALE)
+    sensed = {"sensed": validate_sensed(run.ema, scenes, SCALE, device)} if run.config.data.sensor_share > 0 else {}
     return {
+        **sensed,
         "validation": validate(run.ema, scenes, (SCALE,), device)[f"x{SCALE}"],
         "middlebury2005": float(np.mean(scores["run"]["MAD"])),
     }
@@ -108,14 +110,17 @@ def save_default_bridges(config: RunConfig, folder: Path) -> Path:
 
 def format_study(figures: dict[str, list[dict[str, float]]]) -> str:
     """Mean over the seeds of each variant, and the largest difference between two seeds."""
+    scores = ("validation", "sensed", "middlebury2005")
+    columns = [name for name in scores if all(name in runs[0] for runs in figures.values())]
     rows = []
     for name, runs in figures.items():
         cells = [name]
-        for score in ("validation", "middlebury2005"):
-            values = [run[score] for run in runs]
+        for column in columns:
+            values = [run[column] for run in runs]
             cells += [f"{np.mean(values):.3f}", f"{max(values) - min(values):.3f}"]
         rows.append([*cells, f"{np.mean([run['seconds'] for run in runs]):.0f}"])
-    return text_table(["x8 MAD", "val", "spread", "2005", "spread", "seconds"], rows)
+    header = [cell for column in columns for cell in (column, "spread")]
+    return text_table([f"x{SCALE} MAD", *header, "seconds"], rows)
 
 
 if __name__ == "__main__":
