@@ -1,0 +1,147 @@
+"""Raw depth of one camera seen from another: onto the RGB camera's grid, before it is up-sampled there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+
+SPREAD = 1.05  # of a sample's footprint: samples side by side leave no gap
+
+
+def scale_intrinsics(matrix: Array, factor: float) -> Floats:
+    """Camera matrix (3, 3) of an image resized by `factor`, pixel centres at whole numbers.
+
+    fx and fy are multiplied; a principal point moves by the half-pixel rule, cx' = (cx + 0.5) factor - 0.5.
+    """
+    scaled = np.array(matrix, np.float64)
+    scaled[:2, :2] *= factor
+    scaled[:2, 2] = (scaled[:2, 2] + 0.5) * factor - 0.5
+    return scaled
+
+
+def depth_to_points(depth: Array, matrix: Array) -> Floats:
+    """Back-project z-depth (h, w) -> (h, w, 3) points in the camera's frame, in the unit of the depth.
+
+    Parameters
+    ----------
+    matrix
+        (3, 3) camera matrix of an undistorted image of this size.
+    """
+    rays = _rays(depth.shape, matrix, None)
+    points: Floats = rays * depth[..., None]
+    return points
+
+
+def register_depth(
+    depth: Array,
+    depth_matrix: Array,
+    rgb_matrix: Array,
+    rgb_from_depth: Array,
+    rgb_size: tuple[int, int],
+    scale: float,
+    *,
+    depth_distortion: Array | None = None,
+    rgb_distortion: Array | None = None,
+) -> Array:
+    """Project raw depth into the RGB camera, on a grid `scale` times coarser than the image.
+
+    Every sample covers the square that its footprint has there; where several land, the nearest wins, so that what
+    an object hides does not show through it.
+
+    Parameters
+    ----------
+    depth
+        (h, w) z-depth; 0, NaN and infinities are holes. Integers or floats, any unit.
+    depth_matrix, rgb_matrix
+        (3, 3) camera matrices at the sizes of `depth` and of the RGB image.
+    rgb_from_depth
+        (4, 4) rigid motion that takes points of the depth camera to the RGB camera; its translation in the unit of
+        the depth.
+    rgb_size
+        (H, W) of the RGB image.
+    scale
+        H / rows of the result.
+    depth_distortion, rgb_distortion
+        OpenCV's coefficients (4, 5, 8, 12 or 14), None for none.
+
+    Returns
+    -------
+    (round(H / scale), round(W / scale)), dtype of `depth`; 0 where nothing lands.
+
+    Raises
+    ------
+    ValueError
+        If a shape is wrong or the motion is not rigid.
+    """
+    _check(depth, depth_matrix, rgb_matrix, rgb_from_depth, scale)
+    size = (max(round(rgb_size[0] / scale), 1), max(round(rgb_size[1] / scale), 1))
+    valid = np.isfinite(depth) & (depth > 0)
+    z = np.where(valid, depth, 1).astype(np.float64)
+    points = (_rays(depth.shape, depth_matrix, depth_distortion) * z[..., None])[valid]
+    moved = points @ rgb_from_depth[:3, :3].T + rgb_from_depth[:3, 3]
+    before = moved[:, 2] > 0
+    moved, source = moved[before], z[valid][before]
+    if not len(moved):
+        return np.zeros(size, depth.dtype)
+    pixels, _ = cv2.projectPoints(
+        moved.reshape(-1, 1, 3), np.zeros(3), np.zeros(3), np.asarray(rgb_matrix, np.float64), rgb_distortion
+    )
+    # to the coarse grid, by the half-pixel rule
+    places: Floats = (pixels.reshape(-1, 2) + 0.5) * (size[1] / rgb_size[1], size[0] / rgb_size[0]) - 0.5
+    zoom = float(rgb_matrix[0][0] / depth_matrix[0][0]) * size[1] / rgb_size[1]
+    half: Floats = np.maximum(SPREAD * zoom * source / moved[:, 2] / 2, 0.5)
+    nearest = _splat(places, half, moved[:, 2], size)
+    seen = np.isfinite(nearest)
+    if depth.dtype.kind in "ui":
+        limit = np.iinfo(depth.dtype).max
+        seen &= nearest < limit + 0.5
+        nearest = np.clip(np.floor(np.where(seen, nearest, 0) + 0.5), 0, limit)
+    registered: Array = np.where(seen, nearest, 0).astype(depth.dtype)
+    return registered
+
+
+def _splat(places: Floats, half: Floats, z: Floats, size: tuple[int, int]) -> Floats:
+    """(h, w) least z of the squares that cover a pixel's centre, infinite where none does."""
+    buffer = np.full(size[0] * size[1], np.inf)
+    first = np.ceil(places - half[:, None]).astype(np.int64)
+    last = np.ceil(places + half[:, None]).astype(np.int64) - 1  # half-open: neighbours share no pixel
+    widths = (last - first + 1).max(0, initial=0)
+    for dy in range(widths[1]):
+        for dx in range(widths[0]):
+            column, row = first[:, 0] + dx, first[:, 1] + dy
+            inside = (column <= last[:, 0]) & (row <= last[:, 1])
+            inside &= (column >= 0) & (column < size[1]) & (row >= 0) & (row < size[0])
+            np.minimum.at(buffer, row[inside] * size[1] + column[inside], z[inside])
+    return buffer.reshape(size)
+
+
+def _rays(shape: tuple[int, ...], matrix: Array, distortion: Array | None) -> Floats:
+    """(h, w, 3) directions with z = 1."""
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
+    pixels = np.stack((x, y), -1).reshape(-1, 1, 2)
+    flat = cv2.undistortPoints(pixels, np.asarray(matrix, np.float64), distortion).reshape(*shape, 2)
+    rays: Floats = np.concatenate((flat, np.ones((*shape, 1))), -1)
+    return rays
+
+
+def _check(depth: Array, depth_matrix: Array, rgb_matrix: Array, rgb_from_depth: Array, scale: float) -> None:
+    if depth.ndim != 2:
+        raise ValueError(f"depth must be (h, w), got {depth.shape}")
+    for name, matrix, shape in (
+        ("depth_matrix", depth_matrix, (3, 3)),
+        ("rgb_matrix", rgb_matrix, (3, 3)),
+        ("rgb_from_depth", rgb_from_depth, (4, 4)),
+    ):
+        if np.shape(matrix) != shape:
+            raise ValueError(f"{name} must be {shape}, got {np.shape(matrix)}")
+    rotation = np.asarray(rgb_from_depth, np.float64)[:3, :3]
+    if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3):
+        raise ValueError("rgb_from_depth must be a rotation and a translation")
+    if scale <= 0:
+        raise ValueError(f"scale must be positive, got {scale}")
