@@ -93,7 +93,8 @@ def register_depth(
         moved.reshape(-1, 1, 3), np.zeros(3), np.zeros(3), np.asarray(rgb_matrix, np.float64), rgb_distortion
     )
     # to the coarse grid, by the half-pixel rule
-    places: Floats = (pixels.reshape(-1, 2) + 0.5) * (size[1] / rgb_size[1], size[0] / rgb_size[0]) - 0.5
+    coarser = np.array([size[1] / rgb_size[1], size[0] / rgb_size[0]])
+    places = (pixels.reshape(-1, 2).astype(np.float64) + 0.5) * coarser - 0.5
     zoom = float(rgb_matrix[0][0] / depth_matrix[0][0]) * size[1] / rgb_size[1]
     half: Floats = np.maximum(SPREAD * zoom * source / moved[:, 2] / 2, 0.5)
     nearest = _splat(places, half, moved[:, 2], size)

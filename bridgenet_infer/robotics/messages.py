@@ -1,0 +1,254 @@
+"""sensor_msgs/Image, CompressedImage and CameraInfo of ROS 1 and ROS 2 from and to arrays, without cv_bridge.
+
+Messages are anything with the fields of their ROS definition, so these functions need no ROS installation.
+"""
+
+from __future__ import annotations
+
+import copy
+import struct
+import sys
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+# encoding -> dtype, channels, and where red, green and blue lie among them
+ENCODINGS: dict[str, tuple[type[np.generic], int, tuple[int, int, int] | None]] = {
+    "16UC1": (np.uint16, 1, None),
+    "mono16": (np.uint16, 1, None),
+    "32FC1": (np.float32, 1, None),
+    "mono8": (np.uint8, 1, None),
+    "8UC1": (np.uint8, 1, None),
+    "rgb8": (np.uint8, 3, (0, 1, 2)),
+    "bgr8": (np.uint8, 3, (2, 1, 0)),
+    "rgba8": (np.uint8, 4, (0, 1, 2)),
+    "bgra8": (np.uint8, 4, (2, 1, 0)),
+    "8UC3": (np.uint8, 3, (2, 1, 0)),  # OpenCV's order, as cv_bridge has it
+}
+DEFAULT_ENCODINGS = {("uint16", 1): "16UC1", ("float32", 1): "32FC1", ("uint8", 1): "mono8", ("uint8", 3): "rgb8"}
+DEPTH_HEADER = struct.Struct("<iff")  # compressedDepth: format, and both quantisation parameters
+DEPTH_MAX, DEPTH_QUANTISATION = 10.0, 100.0  # defaults of compressed_depth_image_transport
+
+
+class ImageMessage(Protocol):
+    """Fields of sensor_msgs/Image."""
+
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: int
+    step: int
+    data: Any
+
+
+class CompressedMessage(Protocol):
+    """Fields of sensor_msgs/CompressedImage."""
+
+    format: str
+    data: Any
+
+
+def image_to_array(message: ImageMessage) -> Array:
+    """Pixels of an Image message.
+
+    Returns
+    -------
+    (H, W) uint8, uint16 or float32, or (H, W, 3) uint8 in the order red, green, blue; native byte order. A view of the
+    message's data where that is possible, else a copy.
+
+    Raises
+    ------
+    ValueError
+        If the encoding is not one of `ENCODINGS`, or the data are shorter than the message says.
+    """
+    dtype, channels, order = _layout(message.encoding)
+    stored = np.dtype(dtype).newbyteorder(">" if message.is_bigendian else "<")
+    row = message.width * channels * stored.itemsize
+    if message.step < row:
+        raise ValueError(f"a step of {message.step} bytes cannot hold {message.width} pixels {message.encoding}")
+    flat = _bytes(message.data)
+    if len(flat) < message.step * message.height:
+        raise ValueError(f"{len(flat)} bytes of data, expected {message.step} x {message.height}")
+    rows = flat[: message.step * message.height].reshape(message.height, message.step)[:, :row]
+    if row != message.step:
+        rows = np.ascontiguousarray(rows)
+    pixels = rows.view(stored).reshape(message.height, message.width, channels)
+    if not stored.isnative:
+        pixels = pixels.astype(dtype)
+    shown: Array = pixels[..., 0] if order is None else pixels[..., order]
+    return shown
+
+
+def image_fields(array: Array, encoding: str | None = None) -> dict[str, Any]:
+    """Fields of an Image message, all but the header, from an array.
+
+    Parameters
+    ----------
+    array
+        (H, W) uint8, uint16 or float32, or (H, W, 3) uint8 in the order red, green, blue.
+    encoding
+        One of `ENCODINGS`; by default 16UC1, 32FC1, mono8 or rgb8. An alpha channel is filled with 255.
+
+    Raises
+    ------
+    ValueError
+        If there is no such encoding, or it does not fit the array.
+    """
+    channels = 1 if array.ndim == 2 else array.shape[-1]
+    encoding = encoding or DEFAULT_ENCODINGS.get((array.dtype.name, channels))
+    if encoding is None:
+        raise ValueError(f"no encoding for {array.dtype} {array.shape}")
+    dtype, stored_channels, order = _layout(encoding)
+    if array.dtype != dtype or array.ndim not in (2, 3) or channels != (1 if order is None else 3):
+        raise ValueError(f"{array.dtype} {array.shape} cannot be sent as {encoding}")
+    if order is not None:
+        pixels = np.full((*array.shape[:2], stored_channels), 255, np.uint8)
+        pixels[..., order] = array
+    else:
+        pixels = np.ascontiguousarray(array)
+    return {
+        "height": array.shape[0],
+        "width": array.shape[1],
+        "encoding": encoding,
+        "is_bigendian": int(sys.byteorder == "big"),
+        "step": array.shape[1] * stored_channels * np.dtype(dtype).itemsize,
+        "data": pixels.tobytes(),
+    }
+
+
+def compressed_to_array(message: CompressedMessage) -> Array:
+    """Pixels of a CompressedImage message: JPEG, PNG or compressedDepth.
+
+    Returns
+    -------
+    (H, W, 3) uint8 in the order red, green, blue; (H, W) uint8 or uint16; or, of compressedDepth with 32FC1, (H, W)
+    float32 with holes as NaN (inverse depth in 16 bits: lossy, finer near by).
+
+    Raises
+    ------
+    ValueError
+        If the data are no such image.
+    """
+    data = _bytes(message.data)
+    if "compressedDepth" not in message.format:
+        return _decode(data, message.format)
+    if len(data) <= DEPTH_HEADER.size:
+        raise ValueError(f"compressedDepth with {len(data)} bytes")
+    _, a, b = DEPTH_HEADER.unpack(data[: DEPTH_HEADER.size].tobytes())
+    code = _decode(data[DEPTH_HEADER.size :], message.format)
+    if code.ndim != 2:
+        raise ValueError(f"{message.format!r} holds {code.shape}, not one channel")
+    if not message.format.startswith("32FC1"):
+        return code
+    with np.errstate(divide="ignore", invalid="ignore"):
+        depth = a / (code.astype(np.float64) - b)
+    return np.where(code > 0, depth, np.nan).astype(np.float32)
+
+
+def compressed_fields(array: Array, kind: str = "png") -> dict[str, Any]:
+    """Fields of a CompressedImage message, all but the header.
+
+    Parameters
+    ----------
+    array
+        As for `image_fields`.
+    kind
+        "jpeg" and "png" for uint8 images, "png" for uint16 too, "compressedDepth" for uint16 and float32 depth.
+
+    Raises
+    ------
+    ValueError
+        If the kind does not fit the array.
+    """
+    if kind == "compressedDepth":
+        return _compressed_depth(array)
+    fits = array.dtype == np.uint8 or (kind == "png" and array.dtype == np.uint16 and array.ndim == 2)
+    if kind not in ("jpeg", "png") or not fits:
+        raise ValueError(f"{array.dtype} {array.shape} cannot be sent as {kind!r}")
+    encoding = image_fields(array)["encoding"]
+    pixels = array if array.ndim == 2 else array[..., ::-1]
+    return {"format": f"{encoding}; {kind} compressed bgr8" if array.ndim == 3 else f"{encoding}; {kind} compressed ",
+            "data": _encode(".jpg" if kind == "jpeg" else ".png", pixels)}  # fmt: skip
+
+
+Info = TypeVar("Info")
+
+
+def scale_camera_info(info: Info, factor: float) -> Info:
+    """A copy of a CameraInfo message (ROS 1 or 2) for images resized by `factor`.
+
+    fx and fy times the factor, principal point by the half-pixel rule; distortion and rectification stay, binning and
+    region of interest are scaled.
+    """
+    scaled = copy.deepcopy(info)
+    for field in ("height", "width"):
+        setattr(scaled, field, round(getattr(info, field) * factor))
+    for name, columns in (("k", 3), ("p", 4)):
+        field = name if hasattr(info, name) else name.upper()
+        setattr(scaled, field, _scale_matrix(getattr(info, field), columns, factor))
+    roi = getattr(scaled, "roi", None)
+    if roi is not None:
+        for field in ("x_offset", "y_offset", "height", "width"):
+            setattr(roi, field, round(getattr(roi, field) * factor))
+    return scaled
+
+
+def _scale_matrix(values: Sequence[float], columns: int, factor: float) -> Any:
+    matrix = np.array(values, np.float64).reshape(3, columns)
+    if not matrix.any():  # an uncalibrated camera
+        return values
+    matrix[:2] *= factor
+    matrix[:2, 2] += 0.5 * factor - 0.5
+    flat = matrix.flatten()
+    return flat if isinstance(values, np.ndarray) else flat.tolist()
+
+
+def _compressed_depth(array: Array) -> dict[str, Any]:
+    if array.ndim != 2 or array.dtype not in (np.uint16, np.float32):
+        raise ValueError(f"{array.dtype} {array.shape} cannot be sent as 'compressedDepth'")
+    if array.dtype == np.uint16:
+        header, code, encoding = DEPTH_HEADER.pack(0, 0.0, 0.0), array, "16UC1"
+    else:
+        a = DEPTH_QUANTISATION * (DEPTH_QUANTISATION + 1)
+        b = 1 - a / DEPTH_MAX
+        valid = np.isfinite(array) & (array > 0) & (array < DEPTH_MAX)
+        code = np.where(valid, np.clip(a / np.where(valid, array, 1) + b + 0.5, 0, 65535), 0).astype(np.uint16)
+        header, encoding = DEPTH_HEADER.pack(0, a, b), "32FC1"
+    return {"format": f"{encoding}; compressedDepth png", "data": header + _encode(".png", code)}
+
+
+def _layout(encoding: str) -> tuple[type[np.generic], int, tuple[int, int, int] | None]:
+    try:
+        return ENCODINGS[encoding]
+    except KeyError:
+        raise ValueError(f"encoding {encoding!r} is none of {', '.join(ENCODINGS)}") from None
+
+
+def _bytes(data: Any) -> npt.NDArray[np.uint8]:
+    """Message data (bytes, list, array.array or NumPy) as a flat array, without a copy where possible."""
+    if isinstance(data, np.ndarray):
+        return data.reshape(-1).view(np.uint8)
+    if isinstance(data, Sequence) and not isinstance(data, bytes | bytearray | memoryview):
+        return np.array(data, np.uint8)
+    return np.frombuffer(data, np.uint8)
+
+
+def _decode(data: npt.NDArray[np.uint8], kind: str) -> Array:
+    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+    if pixels is None:
+        raise ValueError(f"{len(data)} bytes of {kind!r} cannot be decoded")
+    if pixels.ndim == 2:
+        return pixels
+    return np.ascontiguousarray(pixels[..., 2::-1])
+
+
+def _encode(suffix: str, pixels: Array) -> bytes:
+    done, data = cv2.imencode(suffix, np.ascontiguousarray(pixels))
+    if not done:
+        raise ValueError(f"{pixels.dtype} {pixels.shape} cannot be encoded as {suffix}")
+    return data.tobytes()
