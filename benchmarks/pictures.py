@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,20 @@ def error_map(rgb: Picture, bicubic: Array, ours: Array, truth: Array) -> Pictur
         *(_coloured(error / brightest, cv2.COLORMAP_INFERNO) for error in errors),
         _coloured((ours.astype(np.float32) - low) / max(high - low, 1e-6), cv2.COLORMAP_VIRIDIS),
     ]
+    return np.concatenate([_shrink(panel) for panel in panels], axis=1)
+
+
+def depth_row(rgb: Picture, depths: Sequence[Array]) -> Picture:
+    """RGB and depth maps of one size side by side, one colour scale; holes (0) are black.
+
+    The scale spans the 1st to 99th percentile of the first map's measured pixels.
+    """
+    first = depths[0][depths[0] > 0].astype(np.float32)
+    low, high = np.percentile(first, (1, 99)) if first.size else (0.0, 1.0)
+    panels = [rgb]
+    for depth in depths:
+        coloured = _coloured((depth.astype(np.float32) - low) / max(high - low, 1e-6), cv2.COLORMAP_TURBO)
+        panels.append(np.where(depth[..., None] > 0, coloured, 0).astype(np.uint8))
     return np.concatenate([_shrink(panel) for panel in panels], axis=1)
 
 

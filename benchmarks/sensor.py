@@ -22,6 +22,7 @@ from benchmarks.baselines import bicubic, nearest, round_to
 from benchmarks.data import RgbdScene, rendered_scenes, sensor_frames
 from benchmarks.joint_bilateral import joint_bilateral
 from benchmarks.metrics import rmse
+from benchmarks.pictures import depth_row, write_picture
 from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.holes import fill_holes
@@ -62,8 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         scenes = SCENES[options.scenes]()
         loaded = [DepthUpsampler.from_pretrained(name, device=options.device) for name in options.weights]
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        drawn = [next(scene for scene in scenes if scene.name == name) for name in options.pictures]
+    except (OSError, ValueError, StopIteration) as error:
+        print(f"error: {error or 'no such frame'}", file=sys.stderr)
         return 2
     kept = True
     for scale in options.scales:
@@ -76,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "frames": [asdict(score) for score in scores],
         }
         write_json(options.out / f"{options.scenes}_x{scale}.json", result)
+        for scene in drawn:
+            write_picture(options.out / f"{scene.name}_x{scale}.png", draw(ours, prepare(scene, scale), scale))
         kept &= all(score.keeps_contract for score in scores)
     return 0 if kept else 1
 
@@ -128,6 +132,14 @@ def score_frame(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: i
     )
 
 
+def draw(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: int) -> npt.NDArray[np.uint8]:
+    """RGB, LR input, bicubic, and what every up-sampler makes of it."""
+    size = frame.truth.shape
+    seen = nearest(frame.lr, size)
+    smooth = np.where(seen > 0, bicubic(fill_holes(frame.lr.astype(np.float32), frame.lr > 0), size), 0)
+    return depth_row(frame.rgb, [seen, smooth, *(each(frame.rgb, frame.lr, scale) for each in upsamplers.values())])
+
+
 def format_scores(scores: Sequence[FrameScore]) -> str:
     """The table, the wins of ours, the contract, and what was changed in which frame."""
     methods = list(scores[0].rmse)
@@ -151,6 +163,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--scenes", choices=list(SCENES), default="sensor")
     parser.add_argument("--scales", type=int, nargs="+", choices=range(2, 17), metavar="2..16", default=[4, 8, 16])
     parser.add_argument("--weights", nargs="+", default=["lite"], help="manifest names, .safetensors files or folders")
+    parser.add_argument("--pictures", nargs="*", default=[], metavar="FRAME", help="write these frames' results")
     parser.add_argument("--device", help="cpu or cuda; a GPU by default if there is one")
     parser.add_argument("--out", type=Path, default=Path("out", "sensor"), help="folder for the JSON")
     return parser.parse_args(arguments)
