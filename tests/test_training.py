@@ -26,7 +26,7 @@ from training.curves import read_rows
 from training.degrade import LR_KERNELS, crop, make_lr
 from training.pool import Pool, PoolPlan, build_pool
 from training.procedural import procedural_pair
-from training.release import release
+from training.release import lr_in_words, release
 from training.sampler import Batch, draw, make_batch, turn
 from training.train import Run
 
@@ -92,6 +92,12 @@ def test_lr_kernels_are_those_of_the_benchmark(kernel: str, seed: int, scale: in
     difference = np.abs(make_lr(tensor, scale, eight_bit=True, kernel=kernel)[0, 0].numpy() - expected)
     assert difference.max() <= 1  # halves are rounded up here, OpenCV's fixed point decides otherwise
     assert (difference > 0).mean() <= 0.15
+
+
+def test_a_release_names_what_made_its_lr() -> None:
+    assert lr_in_words(DataConfig()) == "pillow-bicubic"
+    mixed = lr_in_words(DataConfig(kernel_weights=(3, 0, 1, 0), sensor_share=0.6))
+    assert mixed.startswith("pillow-bicubic 30%, area 10%, structured-light 20%")
 
 
 def test_the_mix_of_lr_kernels_is_drawn_as_weighted(pool: Pool) -> None:

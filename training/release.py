@@ -17,10 +17,12 @@ import torch
 
 from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.weights import CHECKPOINT_FOLDER, checkpoint_bytes, load_checkpoint, manifest_path
-from training.config import RunConfig, load_config
+from training.config import DataConfig, RunConfig, load_config
 from training.curves import COLUMNS, read_rows
+from training.degrade import LR_KERNELS
+from training.sampler import FINE_SCALE, patches_per_step
+from training.sensors import SENSORS
 
-LR_KERNEL = "pillow-bicubic"
 DATA = "procedural scenes of this project; Middlebury 2003, 2006 and 2014 (training views)"
 LICENCE = "Apache-2.0"
 SCALE_COLUMNS = {name for name in COLUMNS if "x" in name}
@@ -36,9 +38,9 @@ trained from scratch by this project. Licence: {licence}.
 | parameters | {parameters:,} |
 | file | {file}, {size:,} bytes, fp16 storage |
 | sha256 | `{sha256}` |
-| LR kernel in training | {kernel} (antialiased), 8-bit in {integer:.0%} of the batches, holes filled before |
+| LR in training | {kernel}; 8-bit in {integer:.0%} of the batches, holes filled before |
 | data | {data} |
-| training | {steps:,} steps, {samples:,} patches of {patch} x {patch}, {hours:.2f} h on {hardware} |
+| training | {steps:,} steps of {patches}, {hours:.2f} h on {hardware}{started} |
 | graph | `{config}` |
 
 Validation (Middlebury scenes kept apart; mean absolute difference in grey levels of 0..255): {validation}.
@@ -48,8 +50,19 @@ Scharstein and Szeliski 2003, Scharstein and Pal 2007, Hirschmueller and Scharst
 """
 
 
-def release(run: Path, config: RunConfig, table: Path | None, hardware: str) -> dict[str, Any]:
+def release(
+    run: Path, config: RunConfig, table: Path | None, hardware: str, started_from: str | None = None
+) -> dict[str, Any]:
     """Write checkpoint and card, put the entry into the manifest, and load the result once to be sure.
+
+    Parameters
+    ----------
+    run
+        Folder with last.pt and curve.csv.
+    table
+        JSON of benchmarks.quality for these weights.
+    hardware, started_from
+        In words, for card and manifest.
 
     Raises
     ------
@@ -59,10 +72,11 @@ def release(run: Path, config: RunConfig, table: Path | None, hardware: str) -> 
     state = torch.load(run / "last.pt", map_location="cpu", weights_only=True)
     model = build_bridgenet(config.model)
     model.load_state_dict(state["ema"])
+    kernel = lr_in_words(config.data)
     low, high = min(config.data.scales), max(config.data.scales)
     notes = {
         "scales": f"{low:g}-{high:g}",
-        "lr_kernel": LR_KERNEL,
+        "lr_kernel": kernel,
         "normalisation": "percentiles 1-99",
         "licence": LICENCE,
     }
@@ -76,11 +90,16 @@ def release(run: Path, config: RunConfig, table: Path | None, hardware: str) -> 
         "repo_id": None,  # a new file: to be filled in, with its commit, when it is published
         "revision": None,
         "scales": [low, high],
-        "lr_kernel": LR_KERNEL,
+        "lr_kernel": kernel,
         "data": DATA,
         "licence": LICENCE,
         "config": json.loads(config.model.to_json()),
-        "training": {"steps": state["step"], "seconds": round(state["seconds"]), "hardware": hardware},
+        "training": {
+            "steps": state["step"],
+            "seconds": round(state["seconds"]),
+            "hardware": hardware,
+            "started_from": started_from,
+        },
         "metrics": {
             "validation_mad": {k: v for k, v in validation.items() if k in SCALE_COLUMNS},
             "middlebury2005_mad": _table_means(table, config.name),
@@ -96,6 +115,26 @@ def release(run: Path, config: RunConfig, table: Path | None, hardware: str) -> 
     manifest["checkpoints"] = sorted([*others, entry], key=lambda e: str(e["name"]))
     _write(manifest_path(), (json.dumps(manifest, indent=2) + "\n").encode())
     return entry
+
+
+def lr_in_words(data: DataConfig) -> str:
+    """Kernels and sensors that made LR depth, with their shares of the batches."""
+    total = sum(data.kernel_weights)
+    clean = 1 - data.sensor_share
+    kernels = [name.lower().replace(" ", "-") for name in LR_KERNELS]
+    shares = {name: clean * weight / total for name, weight in zip(kernels, data.kernel_weights, strict=True)}
+    shares |= {name.replace("_", "-"): data.sensor_share / len(SENSORS) for name in SENSORS}
+    used = {name: share for name, share in shares.items() if share > 0}
+    return next(iter(used)) if len(used) == 1 else ", ".join(f"{name} {share:.0%}" for name, share in used.items())
+
+
+def _patches_in_words(data: DataConfig) -> str:
+    fine, coarse = (
+        f"{patches_per_step(data, side)} patches of {side} x {side}" for side in (data.patch, data.patch_coarse)
+    )
+    if max(data.scales) <= FINE_SCALE:
+        return fine
+    return coarse if min(data.scales) > FINE_SCALE else f"{fine} (beyond x{FINE_SCALE}: {coarse})"
 
 
 def _table_means(table: Path | None, name: str) -> dict[str, float]:
@@ -114,11 +153,11 @@ def _card(entry: dict[str, Any], config: RunConfig, parameters: int) -> str:
         **entry,
         scales_in_words=f"{low:g} to {high:g} in one file" if low < high else f"{low:g}",
         parameters=parameters,
-        kernel=LR_KERNEL,
+        kernel=entry["lr_kernel"],
         integer=config.data.integer_share,
         steps=entry["training"]["steps"],
-        samples=entry["training"]["steps"] * config.data.batch,
-        patch=config.data.patch,
+        patches=_patches_in_words(config.data),
+        started=f", from {entry['training']['started_from']}" if entry["training"]["started_from"] else "",
         hours=entry["training"]["seconds"] / 3600,
         hardware=entry["training"]["hardware"],
         validation=", ".join(f"{k} {v:.3f}" for k, v in entry["metrics"]["validation_mad"].items()) or "none",
@@ -140,9 +179,12 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder with last.pt and curve.csv")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--table", type=Path, help="JSON of benchmarks.quality for these weights")
+    parser.add_argument("--started-from", help="in words, for the card")
     parser.add_argument("--hardware", default=f"{os.cpu_count()} cores of {platform.machine()}")
     arguments = parser.parse_args()
-    entry = release(arguments.run, load_config(arguments.config), arguments.table, arguments.hardware)
+    entry = release(
+        arguments.run, load_config(arguments.config), arguments.table, arguments.hardware, arguments.started_from
+    )
     print(json.dumps(entry, indent=2))
 
 

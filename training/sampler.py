@@ -15,6 +15,7 @@ from training.pool import GREY, Pool
 from training.sensors import SENSORS, Sensor, disturb_guide, sense
 
 ORIGIN_GRID = 16  # crops start on the graph's grid, which is also the LR grid of scales 2, 4, 8, 16
+FINE_SCALE = 8  # up to here patches have `DataConfig.patch`, beyond `patch_coarse`
 LEAST_GREY, LEAST_METRES = 4.0, 0.02  # extents that flat images are normalised by
 
 
@@ -58,8 +59,8 @@ def draw(config: DataConfig, real: Tensor, grid_cells: int, seed: int, step: int
         scale = config.scales[0] * (config.scales[-1] / config.scales[0]) ** coin[1]
     else:
         scale = config.scales[_pick(config.scale_weights, generator)]
-    patch = config.patch if scale <= 8 else config.patch_coarse
-    batch = max(round(config.batch * config.patch**2 / patch**2), 1)
+    patch = config.patch if scale <= FINE_SCALE else config.patch_coarse
+    batch = patches_per_step(config, patch)
     kinds = torch.rand(batch, generator=generator) < config.real_share
     index = torch.empty(batch, dtype=torch.long)
     for kind in (False, True):
@@ -84,6 +85,11 @@ def draw(config: DataConfig, real: Tensor, grid_cells: int, seed: int, step: int
 
 def _pick(weights: tuple[float, ...], generator: torch.Generator) -> int:
     return int(torch.multinomial(torch.tensor(weights, dtype=torch.float), 1, generator=generator))
+
+
+def patches_per_step(config: DataConfig, patch: int) -> int:
+    """As many patches of this side as hold the pixels of a batch."""
+    return max(round(config.batch * config.patch**2 / patch**2), 1)
 
 
 def _pick_sensor(share: float, generator: torch.Generator) -> tuple[str | None, int]:
