@@ -23,7 +23,7 @@ from rosbags.rosbag2 import Writer as Ros2Writer
 from rosbags.typesys import Stores, get_typestore
 
 from .matching import match_stamps
-from .messages import compressed_to_array, image_fields, image_to_array
+from .messages import image_fields, to_array
 
 Array = npt.NDArray[Any]
 IMAGE, COMPRESSED, INFO = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/CameraInfo"
@@ -153,7 +153,7 @@ def _merge(
         try:
             result = frames.get(number)
             if result is None:
-                result = np.asarray(upsample(_pixels(rgb), _pixels(depth)))
+                result = np.asarray(upsample(to_array(rgb), to_array(depth)))
                 frames.put(number, result)
             else:
                 report.reused += 1
@@ -228,10 +228,6 @@ def _scan(reader: AnyReader, topics: Topics) -> tuple[list[int], list[int], Any]
 
 def _stamp(message: Any) -> int:
     return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)
-
-
-def _pixels(message: Any) -> Array:
-    return image_to_array(message) if hasattr(message, "encoding") else compressed_to_array(message)
 
 
 class _Writer:

@@ -53,6 +53,11 @@ class CompressedMessage(Protocol):
     data: Any
 
 
+def to_array(message: Any) -> Array:
+    """Pixels of an Image or a CompressedImage message; see `image_to_array` and `compressed_to_array`."""
+    return image_to_array(message) if hasattr(message, "encoding") else compressed_to_array(message)
+
+
 def image_to_array(message: ImageMessage) -> Array:
     """Pixels of an Image message.
 
