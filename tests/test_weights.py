@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from bridgenet_infer import DepthUpsampler, weights
-from bridgenet_infer.graph import BridgeNet
+from bridgenet_infer.graph import BridgeNet, BridgeNetConfig
 from bridgenet_infer.weights.checkpoint import METADATA_KEY
 
 
@@ -27,7 +27,7 @@ def test_shipped_checkpoints_match_the_manifest() -> None:
     for entry in manifest:
         loaded = weights.load_weights(entry["name"])
         assert loaded.sha256 == entry["sha256"]
-        assert json.loads(loaded.model.config.to_json()) == entry["config"]
+        assert loaded.model.config == BridgeNetConfig.from_dict(entry["config"])
 
 
 def test_file_and_folder_give_the_same_weights(tiny_checkpoint: Path, tiny_model: BridgeNet) -> None:
