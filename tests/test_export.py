@@ -29,8 +29,7 @@ def pair(height: int, width: int, holes: bool) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 256, (height, width, 3), np.uint8), lr
 
 
-@pytest.mark.parametrize("kind", ["onnx", "openvino"])
-@pytest.mark.parametrize("validity", [False, True])
+@pytest.mark.parametrize(("kind", "validity"), [("onnx", True), ("openvino", False)])
 def test_a_file_gives_what_torch_gives_at_any_size(tmp_path: Path, kind: Format, validity: bool) -> None:
     model = randomise(build_bridgenet(replace(TINY, validity_input=validity)))
     upsampler = DepthUpsampler(model, device="cpu", weights="tiny", sha256="ab" * 32)
@@ -52,19 +51,14 @@ def test_a_file_gives_what_torch_gives_at_any_size(tmp_path: Path, kind: Format,
     assert sorted(file.suffix for file in tmp_path.iterdir()) == ([".onnx"] if kind == "onnx" else [".bin", ".xml"])
 
 
-def test_another_network_is_noticed(tmp_path: Path, tiny_upsampler: DepthUpsampler) -> None:
-    other = DepthUpsampler(randomise(build_bridgenet(TINY), seed=5), device="cpu")
-    export(other, tmp_path / "other.onnx", "onnx")
-    (result,) = check_parity(tiny_upsampler, tmp_path / "other.onnx", {"pair": pair(64, 64, holes=False)})
-    assert result.greatest > 1e-3
-
-
 def test_the_command_prints_parity_and_refuses_wrong_suffixes(
     tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "made" / "tiny.onnx"
     assert main(["--weights", str(tiny_checkpoint), "-o", str(target)]) == 0
     assert "built-in scene" in capsys.readouterr().out
-    assert target.exists()
+    other = DepthUpsampler(randomise(build_bridgenet(TINY), seed=5), device="cpu")
+    (result,) = check_parity(other, target, {"pair": pair(64, 64, holes=False)})
+    assert result.greatest > 1e-3  # another network is noticed
     assert main(["--weights", str(tiny_checkpoint), "-o", str(tmp_path / "tiny.pb")]) == 2
     assert ".onnx" in capsys.readouterr().err
