@@ -25,6 +25,11 @@ def rmse(prediction: Array, truth: Array, mask: BoolArray | None = None) -> floa
     return float(np.sqrt(np.square(_difference(prediction, truth, mask)).mean()))
 
 
+def bias(prediction: Array, truth: Array, mask: BoolArray | None = None) -> float:
+    """Mean signed error over all pixels, or over those of `mask`: positive where the prediction is larger."""
+    return float(_difference(prediction, truth, mask).mean())
+
+
 def edge_mad(
     prediction: Array,
     truth: Array,

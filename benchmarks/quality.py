@@ -2,7 +2,8 @@
 
 Every prediction is 8-bit (clamped, rounded) and scored on all pixels of the six images, without crop or mask. The LR
 inputs are the published ones, made with Pillow's BICUBIC on 8-bit images; a checkpoint trained for another kernel
-loses clearly here. With `--degrade NAME` they are what a sensor would have seen, and what it measured is scored.
+loses clearly here. With `--degrade NAME` they are what a sensor would have seen, in millimetres, and where it measured
+something is scored, as grey levels of disparity again.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 from benchmarks.baselines import bicubic, nearest, round_to
 from benchmarks.data import MIDDLEBURY_2005, middlebury2005
 from benchmarks.joint_bilateral import joint_bilateral
-from benchmarks.metrics import edge_mad, mad, rmse
+from benchmarks.metrics import bias, edge_mad, mad, rmse
 from benchmarks.pictures import error_map, write_picture
 from benchmarks.published import PUBLISHED
 from benchmarks.report import text_table, write_json
@@ -39,6 +40,7 @@ MEASURES: dict[str, Callable[[Array, Array, npt.NDArray[np.bool_] | None], float
     "MAD": mad,
     "RMSE": rmse,
     "edge-band MAD": edge_mad,
+    "bias": bias,
 }
 
 
@@ -111,16 +113,17 @@ def score_scale(
             predictions[name] = run(upsampler, trial.rgb, trial.lr, scale)
             seconds[name] += time.perf_counter() - start
         for method, prediction in predictions.items():
-            by_measure = scores.setdefault(method, {name: [] for name in MEASURES})
+            by_measure, scored = scores.setdefault(method, {name: [] for name in MEASURES}), trial.as_scored(prediction)
             for name, measure in MEASURES.items():
-                by_measure[name].append(measure(prediction, trial.truth, trial.mask))
+                by_measure[name].append(measure(scored, trial.truth, trial.mask))
     return scores, seconds
 
 
 def draw_errors(upsampler: DepthUpsampler, trial: Trial, scale: int, path: Path) -> None:
     """RGB, bicubic's errors and ours, side by side."""
     plain = baselines(trial, scale, with_filter=False)[BICUBIC]
-    write_picture(path, error_map(trial.rgb, plain, upsampler(trial.rgb, trial.lr, scale), trial.truth))
+    ours = upsampler(trial.rgb, trial.lr, scale)
+    write_picture(path, error_map(trial.rgb, trial.as_scored(plain), trial.as_scored(ours), trial.truth))
 
 
 def self_ensemble(upsampler: DepthUpsampler, rgb: Array, lr: Array, scale: int) -> Array:
@@ -145,7 +148,7 @@ def turn_back(image: Array, code: int) -> Array:
 
 
 def baselines(trial: Trial, scale: int, with_filter: bool) -> dict[str, Array]:
-    """8-bit predictions of the methods that need no training, holes filled first."""
+    """Predictions, not rounded, of the methods that need no training; holes are filled first."""
     size = trial.truth.shape
     if trial.mask is None:
         predictions, filled = {}, trial.lr
@@ -153,11 +156,11 @@ def baselines(trial: Trial, scale: int, with_filter: bool) -> dict[str, Array]:
         filled = fill_holes(trial.lr, trial.lr > 0)
         predictions = {NEAREST: nearest(filled, size)}
     d_up = bicubic(filled, size)
-    predictions[BICUBIC] = round_to(d_up, np.uint8)
+    predictions[BICUBIC] = d_up
     if with_filter:
         guide = torch.from_numpy(trial.rgb.astype(np.float32)).permute(2, 0, 1).contiguous()
         filtered = joint_bilateral(torch.from_numpy(d_up.copy()), guide, scale)
-        predictions[JOINT_BILATERAL] = round_to(filtered.numpy(), np.uint8)
+        predictions[JOINT_BILATERAL] = filtered.numpy()
     return predictions
 
 
@@ -207,7 +210,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--self-ensemble", action="store_true", help="ours: mean over eight flips and transpositions")
     parser.add_argument("--no-joint-bilateral", dest="joint_bilateral", action="store_false", help="skip the filter")
     parser.add_argument("--pictures", action="store_true", help="write error maps")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.degrade and options.self_ensemble:
+        parser.error("--self-ensemble is for the published inputs")
+    return options
 
 
 if __name__ == "__main__":

@@ -32,7 +32,6 @@ class DataConfig:
     patch_coarse: int = 192
     kernel_weights: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)  # of `degrade.LR_KERNELS`, drawn per batch
     sensor_share: float = 0.0  # of the batches: degraded as by one of `sensors.SENSORS` instead of a kernel
-    filling: str = "nearest"  # of a sensor's holes, or "normalised": smooth, by normalised convolution
     guide_shift: float = 2.0  # greatest misregistration of a sensor's guide, HR pixels
     pool_size: int = 256
     procedural: int = 2000

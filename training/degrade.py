@@ -68,25 +68,6 @@ def fill_nearest(depth: Tensor, valid: Tensor) -> Tensor:
     return torch.where(seed >= 0, filled, depth)
 
 
-def fill_normalised(depth: Tensor, valid: Tensor) -> Tensor:
-    """Give invalid samples a mean of the valid ones around them, by normalised convolution of growing width.
-
-    (B, 1, h, w) both; images without any valid sample stay as they are.
-    """
-    weight, total = valid.float(), depth * valid
-    filled = depth
-    known = valid
-    width = 1
-    while not known.all() and width < 2 * max(depth.shape[-2:]):
-        around = F.avg_pool2d(weight, 2 * width + 1, 1, width)
-        mean = F.avg_pool2d(total, 2 * width + 1, 1, width) / around.clamp(min=1e-12)
-        reached = around > 1e-6
-        filled = torch.where(known | ~reached, filled, mean)
-        known = known | reached
-        width *= 2
-    return filled
-
-
 def _squared_distance(seed: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     width = rows.shape[1]
     distance = (seed // width - rows) ** 2 + (seed % width - columns) ** 2

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bridgenet_infer.resample import resize_bicubic
 from training.config import DataConfig
-from training.degrade import LR_KERNELS, crop, fill_nearest, fill_normalised, make_lr, normalise, to_eight_bit
+from training.degrade import LR_KERNELS, crop, fill_nearest, make_lr, normalise, to_eight_bit
 from training.pool import GREY, Pool
 from training.sensors import SENSORS, Sensor, disturb_guide, sense
 
@@ -154,8 +154,7 @@ def _sense(
     focal = size[1] * (1 + 3 * float(draws.uniform[0, 2]))  # the pool's images are parts of larger ones
     sensor = kind.scaled(0.5 * 3 ** float(draws.uniform[-1, 2]))
     lr, valid = sense(sensor, truth, rgb, draws.scale, focal, generator)
-    filled = fill_nearest(lr, valid) if config.filling == "nearest" else fill_normalised(lr, valid)
-    d_up = resize_bicubic(filled, size)
+    d_up = resize_bicubic(fill_nearest(lr, valid), size)
     measured = resize_bicubic(valid.float(), size)
     kept = torch.where(valid, lr, torch.nan).flatten(1)
     kept = torch.where(kept.isnan().all(1, keepdim=True), lr.flatten(1), kept)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from bridgenet_infer.resample import resize_bicubic
 
 LUMINANCE = (0.299, 0.587, 0.114)
 
@@ -30,7 +31,7 @@ class Sensor:
     ----------
     sampling
         "nearest": one ray per sample; "area": the mean over the sample's footprint, which mixes the depths of both
-        sides of an edge into flying pixels; "bicubic": as depth that a driver has resized.
+        sides of an edge into flying pixels.
     noise, noise_squared
         Standard deviation of the depth z is noise + noise_squared * z**2.
     correlation
@@ -51,7 +52,7 @@ class Sensor:
         Share of the frame lost in patches of a few samples.
     """
 
-    sampling: str
+    sampling: Literal["nearest", "area"]
     noise: float
     noise_squared: float
     correlation: float = 0.0
@@ -148,11 +149,18 @@ def sense(
 
 
 def sense_disparity(sensor: Sensor, disparity: Tensor, rgb: Tensor, scale: float, generator: torch.Generator) -> Tensor:
-    """`sense` for 8-bit disparity of Middlebury: (B, 1, H, W) grey levels -> (B, 1, h, w) uint8 with holes as 0."""
+    """`sense` for a scene of Middlebury, grey levels of disparity (B, 1, H, W) -> uint16 (B, 1, h, w), holes 0.
+
+    In millimetres, as sensors deliver: they err in depth, and foreground is what is near.
+    """
     depth = FOCAL * BASELINE / (disparity + OFFSET)
     sensed, valid = sense(sensor, depth, rgb, scale, FOCAL, generator)
-    grey = (FOCAL * BASELINE / sensed - OFFSET + 0.5).floor().clamp(1, 255)
-    return torch.where(valid, grey, 0).to(torch.uint8)
+    return torch.where(valid, (1000 * sensed + 0.5).floor().clamp(1, 65535), 0).to(torch.uint16)
+
+
+def millimetres_to_disparity(depth: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Grey levels of disparity, not rounded, of depth from `sense_disparity`; holes give large values."""
+    return FOCAL * BASELINE * 1000 / np.maximum(depth.astype(np.float64), 1) - OFFSET
 
 
 def disturb_guide(rgb: Tensor, shift: float, strength: float, generator: torch.Generator) -> Tensor:
@@ -191,10 +199,6 @@ def disturb_guide(rgb: Tensor, shift: float, strength: float, generator: torch.G
 def _sample(sensor: Sensor, depth: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
     if sensor.sampling == "area":
         return F.interpolate(depth, size, mode="area")
-    if sensor.sampling == "bicubic":
-        return resize_bicubic(depth, size).clamp(min=0.25 * float(depth.min()))
-    if sensor.sampling != "nearest":
-        raise ValueError(f"sampling must be 'nearest', 'area' or 'bicubic', got {sensor.sampling!r}")
     height, width = depth.shape[-2:]
     places = torch.randn(2, len(depth), *size, generator=generator) * sensor.jitter
     rows = (torch.arange(size[0])[:, None] + 0.5 + places[0]) * (height / size[0])

@@ -16,7 +16,7 @@ from bridgenet_infer.holes import fill_holes
 from bridgenet_infer.upsampler import DepthUpsampler
 from training.degrade import make_lr
 from training.pool import read_scene
-from training.sensors import SENSORS, disturb_guide, sense_disparity
+from training.sensors import SENSORS, disturb_guide, millimetres_to_disparity, sense_disparity
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,6 @@ def validate_sensed(model: BridgeNet, scenes: list[Scene], scale: int, device: t
         lr = sense_disparity(sensor, truth, rgb, scale, generator)[0, 0].numpy()
         guide = disturb_guide(rgb, 1.0, 1.0, generator)[0].permute(1, 2, 0).numpy()
         prediction = upsampler((guide * 255 + 0.5).astype(np.uint8), lr, scale)
-        difference = np.abs(prediction.astype(np.float32) - scene.truth)
+        difference = np.abs(millimetres_to_disparity(prediction) - scene.truth)
         errors.append(float(difference[scene.valid & (prediction > 0)].mean()))
     return sum(errors) / max(len(errors), 1)
