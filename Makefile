@@ -7,7 +7,7 @@ OUT = out/demo
 
 .venv/done: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,train,export,bags]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,train,export,quantise,bags]'
 	touch $@
 
 demo: .venv/done

@@ -7,8 +7,8 @@ import warnings
 import torch
 from torch import Tensor
 
+from .compiled import Network
 from .devices import is_out_of_memory
-from .graph import BridgeNet
 
 # what a batch may hold: small images and tiles fill a GPU together, a CPU's cache holds no more than one
 BATCH_PIXELS = {"cuda": 4 * 2**20, "mps": 2**20}
@@ -20,7 +20,7 @@ class TileRunner:
     Parameters
     ----------
     model
-        The graph, float32, already on the device.
+        The network, float32, already on the device.
     dtype
         Of the trunk: float16 or float32. Normalised input, input skip and head stay float32 (see
         `DSRNet.reconstruct`).
@@ -28,7 +28,7 @@ class TileRunner:
         Also compute D_DE.
     """
 
-    def __init__(self, model: BridgeNet, device: torch.device, dtype: torch.dtype, estimate_depth: bool) -> None:
+    def __init__(self, model: Network, device: torch.device, dtype: torch.dtype, estimate_depth: bool) -> None:
         self.model, self.device, self.dtype = model, device, dtype
         self.estimate_depth = estimate_depth
         self.max_pixels = BATCH_PIXELS.get(device.type, 0)

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from .compiled import CompiledBridgeNet, Network
 from .devices import Precision, choose_device, choose_precision
 from .engine import upsample_frames
 from .frame import make_frames, make_results
-from .graph import BridgeNet
 from .normalise import Space
 from .restore import Restored, to_container
 from .run import TileRunner
@@ -59,12 +59,14 @@ class DepthUpsampler:
     Parameters
     ----------
     model
-        A graph; use `from_pretrained` for shipped or saved weights.
+        A network; use `from_pretrained` for shipped or saved weights.
     device
-        Where to run; by default (None or "auto") the first there is of cuda, mps and cpu.
+        Where to run; by default (None or "auto") the first there is of cuda, mps and cpu. Networks for OpenVINO run
+        on the CPU.
     precision
         "fp16" or "fp32" inside the network; "auto" is fp16 on CUDA. Normalisation, input skip, head and blending
-        are float32 always, and tiles that overflow fp16 are run again in float32, with a warning.
+        are float32 always, and tiles that overflow fp16 are run again in float32, with a warning. Networks for
+        OpenVINO bring theirs along: "auto".
     weights, sha256
         What the result's details name.
     scales
@@ -73,12 +75,12 @@ class DepthUpsampler:
     Raises
     ------
     ValueError
-        If there is no such device or precision.
+        If there is no such device or precision, or not for this network.
     """
 
     def __init__(
         self,
-        model: BridgeNet,
+        model: Network,
         *,
         device: str | torch.device | None = None,
         precision: Precision = "auto",
@@ -86,9 +88,12 @@ class DepthUpsampler:
         sha256: str = "",
         scales: tuple[float, float] | None = None,
     ) -> None:
-        self.device = choose_device(device)
+        compiled = isinstance(model, CompiledBridgeNet)
+        if compiled and (str(device or "auto") not in ("auto", "cpu") or precision != "auto"):
+            raise ValueError(f"weights for OpenVINO run on the CPU as they are, got {str(device)!r}, {precision!r}")
+        self.device = choose_device("cpu" if compiled else device)
         self.dtype = choose_precision(precision, self.device)
-        self.model = model.to(self.device)
+        self.model: Network = model.to(self.device)
         self.weights, self.sha256, self.scales = weights, sha256, scales
 
     @classmethod
@@ -118,6 +123,8 @@ class DepthUpsampler:
             If there is no such name, path, device or precision.
         OSError
             If the file cannot be read or downloaded, is damaged, or differs from its manifest's sha256 or size.
+        ImportError
+            If the weights are for OpenVINO, which is not installed.
         """
         loaded = load_weights(weights, revision)
         return cls(

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             say("interrupted; run again to continue")
             return EXIT_INTERRUPTED
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ImportError) as error:
             say(f"error: {' '.join(str(error).split())}")
             return EXIT_FAILED
 

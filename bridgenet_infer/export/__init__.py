@@ -4,7 +4,7 @@ The file holds D_SR alone, with height and width free (multiples of 16). What su
 the file's metadata: normalisation, interpolation and padding are the caller's work.
 """
 
-from .network import CONTRACT, Format, export
+from .network import CONTRACT, Format, convert_to_openvino, export, pack_openvino
 from .parity import Parity, check_parity
 
-__all__ = ["CONTRACT", "Format", "Parity", "check_parity", "export"]
+__all__ = ["CONTRACT", "Format", "Parity", "check_parity", "convert_to_openvino", "export", "pack_openvino"]

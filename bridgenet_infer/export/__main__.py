@@ -22,13 +22,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--format", choices=list(SUFFIXES), default="onnx")
     parser.add_argument("--weights", default="lite", help="manifest name, .safetensors file, folder or Hub repository")
-    parser.add_argument("-o", "--output", type=Path, help="default: NAME.onnx or NAME.xml here")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="default: NAME.onnx or NAME.xml here; a .safetensors is what --weights takes"
+    )
     parser.add_argument("--pair", nargs=2, action="append", metavar=("RGB", "DEPTH"), help="to compare on; repeatable")
     parser.add_argument("--tolerance", type=float, default=1e-4, help="greatest difference allowed, of the range")
     options = parser.parse_args(arguments)
     try:
         upsampler = DepthUpsampler.from_pretrained(options.weights, device="cpu")
-        path = options.output or Path(upsampler.weights + SUFFIXES[options.format])
+        path = options.output or Path(upsampler.weights + SUFFIXES[options.format][0])
         path.parent.mkdir(parents=True, exist_ok=True)
         pairs = {rgb: (read_rgb(rgb), read_depth(depth)) for rgb, depth in options.pair or []}
         if not pairs:

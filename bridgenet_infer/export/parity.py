@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
 from ..upsampler import DepthUpsampler
+from ..weights import load_checkpoint
 
 Inputs = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -33,7 +36,7 @@ def check_parity(upsampler: DepthUpsampler, path: Path, pairs: dict[str, tuple[A
     pairs
         By name, RGB and LR depth as for `DepthUpsampler`.
     """
-    run = _load_onnx(path) if path.suffix == ".onnx" else _load_openvino(path)
+    run = LOADERS[path.suffix](path)
     results = []
     for name, (rgb, lr_depth) in pairs.items():
         for inputs, expected in _record(upsampler, rgb, lr_depth):
@@ -55,6 +58,18 @@ def _load_openvino(path: Path) -> Any:
 
     compiled = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda inputs: compiled(list(inputs))[0]
+
+
+def _load_packed(path: Path) -> Any:
+    network, _ = load_checkpoint(path)
+    return lambda inputs: network(*map(torch.from_numpy, inputs))[0].numpy()
+
+
+LOADERS: dict[str, Callable[[Path], Any]] = {
+    ".onnx": _load_onnx,
+    ".xml": _load_openvino,
+    ".safetensors": _load_packed,
+}
 
 
 def _record(upsampler: DepthUpsampler, rgb: Any, lr_depth: Any) -> list[tuple[Inputs, npt.NDArray[np.float32]]]:

@@ -1,6 +1,6 @@
 """Pretrained weights: where they lie, whether they are what the manifest says, and the graph they make."""
 
-from .checkpoint import checkpoint_bytes, load_checkpoint
+from .checkpoint import checkpoint_bytes, compiled_bytes, load_checkpoint
 from .load import Checkpoint, load_weights
 from .manifest import CHECKPOINT_FOLDER, ManifestEntry, manifest_path, read_manifest
 
@@ -9,6 +9,7 @@ __all__ = [
     "Checkpoint",
     "ManifestEntry",
     "checkpoint_bytes",
+    "compiled_bytes",
     "load_checkpoint",
     "load_weights",
     "manifest_path",

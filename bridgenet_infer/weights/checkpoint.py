@@ -1,8 +1,12 @@
-"""One checkpoint file: safetensors with the graph's config in its metadata; no pickle, strict loading."""
+"""One checkpoint file: safetensors with the graph's config in its metadata; no pickle, strict loading.
+
+Two kinds: the graph's own tensors, or a network converted for OpenVINO, whose two files are its tensors.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -10,39 +14,59 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ..compiled import CompiledBridgeNet, Network
 from ..graph import BridgeNet, BridgeNetConfig, build_bridgenet
 
-FORMAT = "bridgenet-infer/1"
+FORMAT, COMPILED_FORMAT = "bridgenet-infer/1", "bridgenet-infer/openvino/1"
 METADATA_KEY = "bridgenet_infer"
 Scales = tuple[float, float]
 
 
-def load_checkpoint(path: Path) -> tuple[BridgeNet, Scales | None]:
+def load_checkpoint(path: Path) -> tuple[Network, Scales | None]:
     """Read one safetensors checkpoint, strictly: every tensor of the graph, in its shape, and no other.
 
     Returns
     -------
-    The graph in float32, and the least and largest scale it was trained for, if the file tells.
+    The graph in float32 (or the network for OpenVINO), and the least and largest scale it was trained for, if the
+    file tells.
 
     Raises
     ------
     OSError
         If the file is missing, damaged, or not one of ours.
+    ImportError
+        If it is a network for OpenVINO, which is not installed.
     """
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
-            tensors: dict[str, Tensor] = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-        if header.get("format") != FORMAT:
-            raise ValueError(f"its metadata has format {header.get('format')!r}, not {FORMAT!r}")
-        model = build_bridgenet(BridgeNetConfig.from_dict(header["config"]))
-        model.load_state_dict(tensors, strict=True)
+            tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        make = MAKERS.get(header.get("format"))
+        if make is None:
+            raise ValueError(f"its metadata has format {header.get('format')!r}, not one of {', '.join(MAKERS)}")
+        model = make(BridgeNetConfig.from_dict(header["config"]), tensors)
         scales = _read_scales(header.get("scales"))
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise OSError(f"{path} is not a readable BridgeNet checkpoint: {error}") from error
+    return model, scales
+
+
+def _make_graph(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> BridgeNet:
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
-        raise OSError(f"{path} holds values that are not finite")
-    return model.eval().requires_grad_(False), scales
+        raise ValueError("it holds values that are not finite")
+    model = build_bridgenet(config)
+    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
+    return model.eval().requires_grad_(False)
+
+
+def _make_compiled(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> CompiledBridgeNet:
+    return CompiledBridgeNet(config, *(tensors[name].numpy().tobytes() for name in ("topology", "constants")))
+
+
+MAKERS: dict[str, Callable[[BridgeNetConfig, dict[str, Tensor]], Network]] = {
+    FORMAT: _make_graph,
+    COMPILED_FORMAT: _make_compiled,
+}
 
 
 def _read_scales(note: str | None) -> Scales | None:
@@ -58,6 +82,17 @@ def checkpoint_bytes(model: BridgeNet, notes: dict[str, str]) -> bytes:
     tensors = {
         name: tensor.detach().cpu().to(torch.float16).contiguous() for name, tensor in model.state_dict().items()
     }
-    header = {"format": FORMAT, "config": json.loads(model.config.to_json()), **notes}
+    return _pack(FORMAT, tensors, model.config, notes)
+
+
+def compiled_bytes(topology: bytes, constants: bytes, config: BridgeNetConfig, notes: dict[str, str]) -> bytes:
+    """Serialise a network for OpenVINO: the contents of its .xml and .bin, config and `notes` in the metadata."""
+    files = {"topology": topology, "constants": constants}
+    tensors = {name: torch.frombuffer(bytearray(content), dtype=torch.uint8) for name, content in files.items()}
+    return _pack(COMPILED_FORMAT, tensors, config, notes)
+
+
+def _pack(kind: str, tensors: dict[str, Tensor], config: BridgeNetConfig, notes: dict[str, str]) -> bytes:
+    header = {"format": kind, "config": json.loads(config.to_json()), **notes}
     # one key: safetensors writes several in random order, and the file's hash would change with every release
     return save(tensors, {METADATA_KEY: json.dumps(header, sort_keys=True)})

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..graph import BridgeNet
+from ..compiled import Network
 from .checkpoint import Scales, load_checkpoint
 from .hub import fetch
 from .manifest import MANIFEST, ManifestEntry, read_manifest
@@ -16,9 +16,9 @@ from .manifest import MANIFEST, ManifestEntry, read_manifest
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A verified checkpoint in memory: the graph in float32, its trained scales, its name and the file's sha256."""
+    """A verified checkpoint in memory: the network, its trained scales, its name and the file's sha256."""
 
-    model: BridgeNet
+    model: Network
     scales: Scales | None
     name: str
     sha256: str
@@ -42,6 +42,8 @@ def load_weights(weights: str | os.PathLike[str], revision: str | None = None) -
         If it is no name, no existing path and no repository, or a revision of something that has none.
     OSError
         If the file is missing, unreadable, damaged, cannot be downloaded, or differs from its manifest.
+    ImportError
+        If it is a network for OpenVINO, which is not installed.
     """
     entries = read_manifest()
     entry = entries.get(weights) if isinstance(weights, str) else None
