@@ -25,6 +25,8 @@ def test_shipped_checkpoints_match_the_manifest() -> None:
     assert [entry["name"] for entry in manifest] == list(weights.read_manifest())
     assert "lite" in weights.read_manifest()
     for entry in manifest:
+        if "quantised" in entry:
+            pytest.importorskip("openvino", reason="needs the extra openvino")
         loaded = weights.load_weights(entry["name"])
         assert loaded.sha256 == entry["sha256"]
         assert loaded.model.config == BridgeNetConfig.from_dict(entry["config"])

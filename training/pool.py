@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from bridgenet_infer.holes import fill_holes
+from training.config import DataConfig
 from training.procedural import procedural_pair
 from training.raycast import raycast_pair
 
@@ -60,6 +61,11 @@ class PoolPlan:
     def file_name(self) -> str:
         """Where `load_or_build_pool` keeps it."""
         return f"{self.size}-{self.procedural}-{self.raycast}-{self.seed}.pt"
+
+
+def plan_of(config: DataConfig) -> PoolPlan:
+    """The pool that a training configuration asks for."""
+    return PoolPlan(config.pool_size, config.procedural, config.raycast, config.pool_seed)
 
 
 def build_pool(plan: PoolPlan, real_folder: Path | None, workers: int) -> Pool:

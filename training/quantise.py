@@ -5,26 +5,103 @@
 
 from __future__ import annotations
 
+import argparse
+import hashlib
+import json
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from training.config import DataConfig, RunConfig
-from training.pool import Pool
-from training.sampler import draw, make_batch
+from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.export import convert_to_openvino, pack_openvino
+from bridgenet_infer.weights import load_checkpoint, manifest_path
+from training.config import DataConfig, RunConfig, load_config
+from training.pool import Pool, load_or_build_pool, plan_of
+from training.release import publish
+from training.sampler import ORIGIN_GRID, draw, make_batch
+from training.train import data_folder
+from training.validation import load_scenes, validate
 
 SAMPLES, SIDE = 100, 256
-OUTLIERS = 1e-4  # share of the activations that may be clipped; min and max cost three times as much accuracy
+OUTLIERS = 1e-4  # share of a pair's activations that may be clipped
+COPIED = ("scales", "lr_kernel", "data", "licence", "config")  # from the entry of the float weights
+
+CARD = """# {name}
+
+[`{source}`]({source}.md) with 8-bit weights and activations, for OpenVINO on a CPU
+(`pip install 'bridgenet-infer[openvino]'`). The first conv of the depth branch and the head stay float32.
+Licence: {licence}.
+
+| | |
+|---|---|
+| file | {file}, {size:,} bytes: OpenVINO's .xml and .bin in one |
+| sha256 | `{sha256}` |
+| quantised | from `{source_sha256}` by {tool} on {samples} procedural pairs of {side} x {side} |
+
+Validation (mean absolute difference in grey levels of 0..255), 8-bit against float32: {validation}.
+"""
 Inputs = dict[str, npt.NDArray[np.float32]]
+
+
+def quantise_checkpoint(name: str, config: RunConfig) -> dict[str, Any]:
+    """Quantise a checkpoint of the manifest, measure it on the validation scenes, publish it as NAME-int8.
+
+    Raises
+    ------
+    ImportError
+        If a package of the extras "export" and "quantise" is missing.
+    KeyError
+        If the manifest does not have it.
+    """
+    import nncf
+
+    upsampler = DepthUpsampler.from_pretrained(name, device="cpu")
+    entries = json.loads(manifest_path().read_text(encoding="utf-8"))["checkpoints"]
+    source = {entry["name"]: entry for entry in entries}[name]
+    pool = load_or_build_pool(Path("out", "pools"), plan_of(config.data), data_folder() / "train", os.cpu_count() or 1)
+    inputs = list(calibration_inputs(config, pool, SAMPLES, SIDE))
+    payload = pack_openvino(quantise(convert_to_openvino(upsampler), inputs), upsampler, {"weights": f"{name}-int8"})
+    entry: dict[str, Any] = {
+        "name": f"{name}-int8",
+        "file": f"{name}-int8.safetensors",
+        "sha256": hashlib.sha256(payload).hexdigest(),
+        "size": len(payload),
+        "repo_id": None,
+        "revision": None,
+        **{key: source[key] for key in COPIED},
+        "quantised": {"from": upsampler.sha256, "tool": f"nncf {nncf.__version__}", "samples": SAMPLES, "side": SIDE},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / entry["file"]
+        path.write_bytes(payload)
+        scenes, device = load_scenes(data_folder() / "val"), torch.device("cpu")
+        results = [
+            validate(model, scenes, config.validation_scales, device)
+            for model in (load_checkpoint(path)[0], upsampler.model)
+        ]
+    entry["metrics"] = {"validation_mad": results[0]}
+    card = CARD.format(
+        **entry,
+        **entry["quantised"],
+        source=name,
+        source_sha256=upsampler.sha256,
+        validation=", ".join(f"{key} {results[0][key]:.3f} against {value:.3f}" for key, value in results[1].items()),
+    )
+    publish(entry, payload, card)
+    return entry
 
 
 def calibration_inputs(config: RunConfig, pool: Pool, count: int, side: int) -> Iterator[Inputs]:
     """Network inputs of procedural pairs, degraded as in training: (1, 3, side, side) and (1, 1 or 2, side, side)."""
     data: DataConfig = replace(config.data, real_share=0.0, batch=1, patch=side, patch_coarse=side)
-    cells = (pool.rgb.shape[-1] - side) // 16 + 1
+    cells = (pool.rgb.shape[-1] - side) // ORIGIN_GRID + 1
     for step in range(count):
         batch = make_batch(data, pool, draw(data, pool.real.cpu(), cells, config.seed, step))
         d_up = batch.depth_input(config.model.validity_input)
@@ -86,3 +163,16 @@ def _consumers(node: Any) -> list[Any]:
 
 def _producers(node: Any) -> list[Any]:
     return [port.get_source_output().get_node() for port in node.inputs()]
+
+
+def main() -> None:
+    """Command line of the quantisation."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", required=True, help="a name in the manifest")
+    parser.add_argument("--config", type=Path, required=True, help="what they were trained with")
+    options = parser.parse_args()
+    print(json.dumps(quantise_checkpoint(options.weights, load_config(options.config)), indent=2))
+
+
+if __name__ == "__main__":
+    main()

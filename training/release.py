@@ -53,7 +53,7 @@ Scharstein and Szeliski 2003, Scharstein and Pal 2007, Hirschmueller and Scharst
 def release(
     run: Path, config: RunConfig, table: Path | None, hardware: str, started_from: str | None = None
 ) -> dict[str, Any]:
-    """Write checkpoint and card, put the entry into the manifest, and load the result once to be sure.
+    """Make checkpoint, card and manifest entry of a run, and publish them.
 
     Parameters
     ----------
@@ -105,16 +105,21 @@ def release(
             "middlebury2005_mad": _table_means(table, config.name),
         },
     }
+    publish(entry, payload, _card(entry, config, sum(p.numel() for p in model.parameters())))
+    return entry
+
+
+def publish(entry: dict[str, Any], payload: bytes, card: str) -> None:
+    """Write a checkpoint's file and card, load the file once to be sure, and put its entry into the manifest."""
     CHECKPOINT_FOLDER.mkdir(exist_ok=True)
     target = CHECKPOINT_FOLDER / entry["file"]
     _write(target, payload)
     load_checkpoint(target)
-    _write(target.with_suffix(".md"), _card(entry, config, sum(p.numel() for p in model.parameters())).encode())
+    _write(target.with_suffix(".md"), card.encode())
     manifest = json.loads(manifest_path().read_text(encoding="utf-8"))
-    others = [other for other in manifest["checkpoints"] if other["name"] != config.name]
+    others = [other for other in manifest["checkpoints"] if other["name"] != entry["name"]]
     manifest["checkpoints"] = sorted([*others, entry], key=lambda e: str(e["name"]))
     _write(manifest_path(), (json.dumps(manifest, indent=2) + "\n").encode())
-    return entry
 
 
 def lr_in_words(data: DataConfig) -> str:

@@ -22,7 +22,7 @@ from bridgenet_infer.graph import BridgeNet, BridgeNetConfig, build_bridgenet
 from bridgenet_infer.weights import load_checkpoint
 from training.config import OptimConfig, RunConfig, load_config
 from training.curves import append_row, keep_rows, plot_curve
-from training.pool import Pool, PoolPlan, load_or_build_pool
+from training.pool import Pool, load_or_build_pool, plan_of
 from training.sampler import ORIGIN_GRID, Batch, draw, make_batch
 from training.validation import load_scenes, validate, validate_sensed
 
@@ -157,8 +157,7 @@ def train(
     """Train until step `stop_at`, from `folder/last.pt` if it exists, else from the weights of `start_from`."""
     data = config.data
     real = data_folder() / "train"
-    plan = PoolPlan(data.pool_size, data.procedural, data.raycast, data.pool_seed)
-    pool = load_or_build_pool(pools, plan, real, workers=os.cpu_count() or 1)
+    pool = load_or_build_pool(pools, plan_of(data), real, workers=os.cpu_count() or 1)
     run = Run(config, pool.to(device), device)
     folder.mkdir(parents=True, exist_ok=True)
     last, curve = folder / "last.pt", folder / "curve.csv"

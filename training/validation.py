@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bridgenet_infer.graph import BridgeNet
+from bridgenet_infer.compiled import Network
 from bridgenet_infer.holes import fill_holes
 from bridgenet_infer.upsampler import DepthUpsampler
 from training.degrade import make_lr
@@ -41,7 +41,7 @@ def load_scenes(folder: Path) -> list[Scene]:
     return scenes
 
 
-def validate(model: BridgeNet, scenes: list[Scene], scales: tuple[int, ...], device: torch.device) -> dict[str, Any]:
+def validate(model: Network, scenes: list[Scene], scales: tuple[int, ...], device: torch.device) -> dict[str, Any]:
     """Mean MAD in grey levels per scale, as {"x8": ...}, through the public up-sampler."""
     upsampler = DepthUpsampler(model, device=device)
     means: dict[str, Any] = {}
@@ -58,7 +58,7 @@ def validate(model: BridgeNet, scenes: list[Scene], scales: tuple[int, ...], dev
     return means
 
 
-def validate_sensed(model: BridgeNet, scenes: list[Scene], scale: int, device: torch.device) -> float:
+def validate_sensed(model: Network, scenes: list[Scene], scale: int, device: torch.device) -> float:
     """Mean MAD in grey levels over all sensors, of the valid pixels that were measured; the guide is disturbed."""
     upsampler = DepthUpsampler(model, device=device)
     errors = []

@@ -23,7 +23,7 @@ from ..weights import ManifestEntry, read_manifest
 from ..weights.hub import cached_path
 from .selftest import make_scene
 
-PACKAGES = ("torch", "numpy", "opencv-python-headless", "pillow", "safetensors", "huggingface_hub")
+PACKAGES = ("torch", "numpy", "opencv-python-headless", "pillow", "safetensors", "huggingface_hub", "openvino")
 MAX_DEVIATION = 1.0  # mm, in a scene of 0.8 to 3.3 m: a tenth of a grey level of 255
 Findings = dict[str, Any]
 
