@@ -40,13 +40,17 @@ def main() -> None:
         (size,) = options.megapixels
         print(json.dumps(measure(size, options.scale, _tile(options.tile), options.weights)))
         return
-    rows = []
-    for size in options.megapixels:
-        call = ["--megapixels", str(size), "--scale", str(options.scale), "--tile", options.tile, "--child"]
-        command = [sys.executable, "-m", "benchmarks.memory", "--weights", options.weights, *call]
-        rows.append(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
+    rows = [measure_apart(size, options.scale, options.tile, options.weights) for size in options.megapixels]
     print(text_table(list(COLUMNS), [[f"{row[name]:.4g}" for name in COLUMNS] for row in rows]))
     write_json(options.out / f"x{options.scale}_{options.tile}.json", {"rows": rows})
+
+
+def measure_apart(megapixels: float, scale: int, tile: str, weights: str) -> dict[str, Any]:
+    """`measure` in a process of its own."""
+    call = ["--megapixels", str(megapixels), "--scale", str(scale), "--tile", tile, "--weights", weights, "--child"]
+    command = [sys.executable, "-m", "benchmarks.memory", *call]
+    result: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return result
 
 
 def measure(megapixels: float, scale: int, tile: int | str, weights: str) -> dict[str, Any]:

@@ -1,0 +1,242 @@
+"""Where the time goes: `python -m benchmarks.speed [--weights lite lite-int8] [--megapixels 0.07 0.3 1 3 10]`.
+
+All methods take turns in one run, so their ratios hold on a machine that others use too. "network" is D_SR alone from
+prepared tensors, "call" the public call from uint8 RGB and uint16 depth to uint16 depth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import MethodType
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.joint_bilateral import joint_bilateral
+from benchmarks.limits import Layer, Machine, measure_layers, measure_machine, profile_compiled
+from benchmarks.memory import measure_apart
+from benchmarks.report import text_table, write_json
+from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.compiled import CompiledBridgeNet
+from bridgenet_infer.graph import BridgeNet
+from bridgenet_infer.graph.dsrnet import DSRNet
+from bridgenet_infer.read import read_depth, read_rgb
+from bridgenet_infer.weights import CHECKPOINT_FOLDER
+
+HEIGHT, WIDTH, SCALE = 480, 640, 8
+REFERENCE = "channels_last eager"
+COLD_START = """
+import time; start = time.perf_counter()
+from bridgenet_infer import DepthUpsampler; import numpy as np
+rgb, lr = np.zeros(({height}, {width}, 3), np.uint8), np.full(({low_height}, {low_width}), 1000, np.uint16)
+DepthUpsampler.from_pretrained({weights!r}, device="cpu")(rgb, lr); print(time.perf_counter() - start)
+"""
+Call = Callable[[], object]
+
+
+def main() -> None:
+    """Command line of the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", nargs="+", default=["lite", "lite-int8"], help="the first one sets the reference")
+    parser.add_argument("--rounds", type=int, default=300, help="frames that every method gets")
+    parser.add_argument(
+        "--slow-rounds", type=int, default=20, help="for the plain graph and the joint bilateral filter"
+    )
+    parser.add_argument("--megapixels", type=float, nargs="*", default=[0.07, 0.3, 1, 3, 10])
+    parser.add_argument("--out", type=Path, default=Path("out", "speed"))
+    options = parser.parse_args()
+    loaded = {name: DepthUpsampler.from_pretrained(name, device="cpu") for name in options.weights}
+    rgb, lr = make_frame()
+    inputs = torch.rand(1, 3, HEIGHT, WIDTH), torch.rand(1, 1, HEIGHT, WIDTH)
+    fast, slow = make_calls(loaded, rgb, lr, inputs)
+    seconds = take_turns(fast, slow, options.rounds, options.slow_rounds)
+    figures = {name: summarise(times, seconds[REFERENCE]) for name, times in seconds.items()}
+    print(format_latency(figures))
+    machine = measure_machine()
+    result: dict[str, Any] = {"threads": machine.threads, "torch": torch.__version__, "latency": figures}
+    result["machine"] = {"GFLOP/s": machine.flops / 1e9, "GB/s": machine.bandwidth / 1e9}
+    first = loaded[options.weights[0]].model
+    if isinstance(first, BridgeNet):
+        layers, total = measure_layers(first, channels_last(inputs[0]), channels_last(inputs[1]))
+        print(f"\n{format_layers(layers, total, machine)}")
+        result["layers"] = {layer.name: vars(layer) for layer in layers}
+    for name, upsampler in loaded.items():
+        if isinstance(upsampler.model, CompiledBridgeNet):
+            path = Path(name) if Path(name).exists() else CHECKPOINT_FOLDER / f"{name}.safetensors"
+            kinds = profile_compiled(path, *inputs)
+            print(f"\n{name}, ms by operation: " + ", ".join(f"{k} {v:.1f}" for k, v in list(kinds.items())[:8]))
+            result[f"profile {name}"] = kinds
+    result["cold start"] = {name: [cold_start(name) for _ in range(3)] for name in options.weights}
+    print(
+        "\ncold start to the first result, s: "
+        + ", ".join(f"{k} {min(v):.2f}" for k, v in result["cold start"].items())
+    )
+    result["growth"] = {
+        name: [measure_apart(size, SCALE, "auto", name) for size in options.megapixels] for name in loaded
+    }
+    if len(options.megapixels) > 1:
+        print(format_growth(result["growth"]))
+        plot(figures, result["growth"], options.out)
+    write_json(options.out / "speed.json", json.loads(json.dumps(result)))
+    print(f"\nwritten: {options.out}")
+
+
+def make_frame() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """The desk of the examples at 640 x 480 and its LR depth in millimetres."""
+    folder = Path(__file__).parents[1] / "examples" / "desk"
+    rgb, lr = read_rgb(folder / "rgb.png"), read_depth(folder / "depth_lr.png")
+    rows, columns = (np.arange(n) * side // n for n, side in zip((HEIGHT, WIDTH), rgb.shape[:2], strict=True))
+    low_rows, low_columns = (
+        np.arange(n // SCALE) * side // (n // SCALE) for n, side in zip((HEIGHT, WIDTH), lr.shape, strict=True)
+    )
+    return np.ascontiguousarray(rgb[rows][:, columns]), np.ascontiguousarray(lr[low_rows][:, low_columns])
+
+
+def make_calls(
+    loaded: Mapping[str, DepthUpsampler], rgb: Any, lr: Any, inputs: tuple[Tensor, Tensor]
+) -> tuple[dict[str, Call], dict[str, Call]]:
+    """What is timed: our own, and what it is compared to."""
+    fast: dict[str, Call] = {}
+    slow: dict[str, Call] = {}
+    reference = next(iter(loaded.values())).model
+    if isinstance(reference, BridgeNet):
+        plain = without_folding(reference)
+        nchw = copy.deepcopy(plain).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        slow["full graph with D_DE, NCHW eager"] = partial(nchw, *inputs, True)
+        slow["D_SR alone, NCHW eager"] = partial(nchw, *inputs)
+        fast[REFERENCE] = partial(plain, *map(channels_last, inputs))
+    for name, upsampler in loaded.items():
+        fast[f"network, {name}"] = partial(upsampler.model, *map(channels_last, inputs))
+        fast[f"call, {name}"] = partial(upsampler, rgb, lr, SCALE)
+    guide = torch.from_numpy(rgb).permute(2, 0, 1).float().contiguous()
+    slow["joint bilateral filter"] = partial(joint_bilateral, torch.rand(HEIGHT, WIDTH), guide, SCALE)
+    return fast, slow
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """The memory order that the engine hands over."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def without_folding(model: BridgeNet) -> BridgeNet:
+    """A copy whose last conv, pixel shuffle and head run one after the other, as Figure 2 has them."""
+    plain = copy.deepcopy(model)
+    plain.dsr.reconstruct = MethodType(_reconstruct, plain.dsr)  # type: ignore[method-assign]
+    return plain
+
+
+def _reconstruct(dsr: DSRNet, features: Tensor, d_up: Tensor) -> Tensor:
+    d_sr: Tensor = dsr.head(F.pixel_shuffle(dsr.decoder[2](features), 2))
+    return d_up[:, :1] + d_sr
+
+
+def take_turns(
+    fast: Mapping[str, Call], slow: Mapping[str, Call], rounds: int, slow_rounds: int
+) -> dict[str, list[float]]:
+    """Seconds of every call; one call of each in turn, the slow ones in the first rounds only."""
+    seconds: dict[str, list[float]] = {name: [] for name in (*slow, *fast)}
+    with torch.inference_mode():
+        for call in (*slow.values(), *fast.values()):
+            call()  # what is made at first use
+        for i in range(rounds):
+            for name, call in ({**slow, **fast} if i < slow_rounds else fast).items():
+                start = time.perf_counter()
+                call()
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def summarise(seconds: Sequence[float], reference: Sequence[float]) -> dict[str, float]:
+    """Milliseconds at the 50th and 99th percentile, and how many times the reference's speed in the same rounds."""
+    middle, late = np.percentile(seconds, (50, 99)) * 1000
+    against = float(np.median(np.asarray(reference[: len(seconds)]) / np.asarray(seconds)))
+    return {"p50 ms": float(middle), "p99 ms": float(late), "speed": against, "frames": len(seconds)}
+
+
+def format_latency(figures: Mapping[str, Mapping[str, float]]) -> str:
+    """One line a method."""
+    rows = [[name, *(f"{row[key]:.4g}" for key in row)] for name, row in figures.items()]
+    header = [f"{WIDTH} x {HEIGHT}, x{SCALE}", "p50 ms", "p99 ms", f"times {REFERENCE}", "frames"]
+    return text_table(header, rows)
+
+
+def format_layers(layers: Sequence[Layer], total: float, machine: Machine, shown: int = 12) -> str:
+    """The slowest convolutions, all of them together, and what remains."""
+
+    def row(name: str, seconds: float, flop: float, traffic: float) -> list[str]:
+        return [
+            name, f"{1000 * seconds:.2f}", f"{seconds / total:.1%}", f"{flop / seconds / machine.flops:.0%}",
+            f"{traffic / seconds / machine.bandwidth:.0%}",
+        ]  # fmt: skip
+
+    sums = [sum(values) for values in zip(*((x.seconds, x.flop, x.traffic) for x in layers), strict=True)]
+    rows = [row(x.name, x.seconds, x.flop, x.traffic) for x in layers[:shown]]
+    rows += [row(f"all {len(layers)} convolutions", *sums)]
+    rows += [["everything else", f"{1000 * (total - sums[0]):.2f}", f"{1 - sums[0] / total:.1%}", "", ""]]
+    header = ["layer", "ms", "share", "of matmul rate", "of bandwidth"]
+    limits = f"{machine.flops / 1e9:.0f} GFLOP/s, {machine.bandwidth / 1e9:.1f} GB/s, {machine.threads} threads"
+    return f"{limits}\n{text_table(header, rows)}"
+
+
+def cold_start(weights: str) -> float:
+    """Seconds from a new interpreter's first line to its first result."""
+    code = COLD_START.format(
+        height=HEIGHT, width=WIDTH, low_height=HEIGHT // SCALE, low_width=WIDTH // SCALE, weights=weights
+    )
+    return float(subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True).stdout)
+
+
+def slope(rows: Sequence[Mapping[str, float]]) -> float:
+    """Exponent of time over pixels, by least squares in logarithms."""
+    pixels, seconds = (np.log([row[key] for row in rows]) for key in ("MP", "seconds"))
+    return float(np.polyfit(pixels, seconds, 1)[0])
+
+
+def format_growth(growth: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """Time and memory against size."""
+    columns = ("MP", "seconds", "us/net px", "growth MB")
+    blocks = []
+    for name, rows in growth.items():
+        cells = [[f"{row[key]:.4g}" for key in columns] for row in rows]
+        blocks.append(f"\n{name}: time grows as pixels ^ {slope(rows):.3f}\n{text_table(columns, cells)}")
+    return "\n".join(blocks)
+
+
+def plot(
+    figures: Mapping[str, Mapping[str, float]], growth: Mapping[str, Sequence[Mapping[str, float]]], folder: Path
+) -> None:
+    """latency.png (bars) and growth.png (log-log)."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    folder.mkdir(parents=True, exist_ok=True)
+    bars, axes = pyplot.subplots(figsize=(9, 4))
+    axes.barh(list(figures), [row["p50 ms"] for row in figures.values()])
+    axes.set(xlabel=f"ms, {WIDTH} x {HEIGHT}, median")
+    bars.tight_layout()
+    bars.savefig(folder / "latency.png", dpi=120)
+    lines, axes = pyplot.subplots(figsize=(6, 5))
+    for name, rows in growth.items():
+        points = [(row["MP"], row["seconds"]) for row in rows]
+        axes.plot(*zip(*points, strict=True), marker="o", label=f"{name}, slope {slope(rows):.3f}")
+    axes.set(xscale="log", yscale="log", xlabel="megapixels", ylabel="s")
+    axes.legend()
+    lines.savefig(folder / "growth.png", dpi=120)
+    pyplot.close("all")
+
+
+if __name__ == "__main__":
+    main()
