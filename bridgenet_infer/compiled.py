@@ -55,7 +55,7 @@ class CompiledBridgeNet(nn.Module):
     def forward(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool = False) -> tuple[Tensor, None]:
         """As `BridgeNet.forward`, float32 on the CPU; D_DE is always None."""
         rows = [self._infer(*pair) for pair in zip(torch.split(rgb, 1), torch.split(d_up, 1), strict=True)]
-        return torch.cat(rows), None
+        return torch.cat(rows) if len(rows) > 1 else rows[0], None
 
     def _infer(self, rgb: Tensor, d_up: Tensor) -> Tensor:
         if not hasattr(self._local, "request"):

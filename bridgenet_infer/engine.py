@@ -13,7 +13,7 @@ from .crop import crop_tile
 from .devices import is_out_of_memory
 from .frame import Frame
 from .restore import restore_rows
-from .run import TileRunner
+from .run import TileRunner, join
 from .tile import Span, Tiling, cut_axis
 
 
@@ -70,7 +70,7 @@ def super_resolve(frames: Sequence[Frame], tiling: Tiling, runner: TileRunner) -
         for start in range(0, len(columns), together):
             part = columns[start : start + together]
             crops = [crop_tile(frames, row, column, runner.wants_validity) for column in part]
-            rgb, d_up = (torch.cat(parts) for parts in zip(*crops, strict=True))
+            rgb, d_up = (join(parts) for parts in zip(*crops, strict=True))
             yield from torch.split(runner(rgb, d_up), len(frames))
 
     yield from blend_rows(cut_axis(height, tiling.height, tiling.overlap), columns, run_row)

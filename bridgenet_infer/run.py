@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +13,11 @@ from .devices import is_out_of_memory
 
 # what a batch may hold: small images and tiles fill a GPU together, a CPU's cache holds no more than one
 BATCH_PIXELS = {"cuda": 4 * 2**20, "mps": 2**20}
+
+
+def join(parts: Sequence[Tensor]) -> Tensor:
+    """Concatenate along the batch; a single part is not copied."""
+    return torch.cat(list(parts)) if len(parts) > 1 else parts[0]
 
 
 class TileRunner:
@@ -66,7 +72,7 @@ class TileRunner:
                 count //= 2
                 self.max_pixels = count * rgb[0, 0].numel()
                 warnings.warn(f"out of memory on {self.device}: going on with batches of {count}", stacklevel=2)
-        return torch.cat(done) if len(done) > 1 else done[0]
+        return join(done)
 
     @property
     def wants_validity(self) -> bool:
