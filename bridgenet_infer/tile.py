@@ -101,6 +101,15 @@ def resolve_tiling(tile: int | str, size: tuple[int, int]) -> Tiling:
     return make_tiling(int(tile), int(tile))
 
 
+def tile_size(size: tuple[int, int], tiling: Tiling) -> tuple[int, int]:
+    """(h, w) of the tiles that an image of `size` is cut into; all are equal."""
+    rows, columns = (
+        cut_axis(side, largest, tiling.overlap)[0].stop
+        for side, largest in zip(size, (tiling.height, tiling.width), strict=True)
+    )
+    return rows, columns
+
+
 def cut_axis(length: int, tile: int, overlap: int) -> list[Span]:
     """As few spans of at most `tile` as cover one axis, equal in size, their starts on the graph's grid.
 

@@ -19,7 +19,7 @@ from .frame import make_frames, make_results
 from .normalise import Space
 from .restore import Restored, to_container
 from .run import TileRunner
-from .tile import resolve_tiling
+from .tile import resolve_tiling, tile_size
 from .validate import ArrayLike, check_depth, check_rgb, resolve_scale
 from .weights import load_weights
 
@@ -243,6 +243,21 @@ class DepthUpsampler:
             weights=self.weights,
             sha256=self.sha256,
         )
+
+    def warmup(self, height: int, width: int, *, tile: int | str = "auto", estimate_depth: bool = False) -> None:
+        """Run the network once as for an RGB image of this size: memory and kernels of its tiles are ready afterwards.
+
+        Raises
+        ------
+        ValueError
+            For a tile that does not fit.
+        """
+        size = (height, width)
+        side = tile_size(size, resolve_tiling(tile, size))
+        channels = 2 if self.model.config.validity_input else 1
+        with torch.inference_mode():
+            runner = TileRunner(self.model, self.device, self.dtype, estimate_depth)
+            runner(torch.zeros(1, 3, *side), torch.zeros(1, channels, *side))
 
     def is_for(self, scale: float) -> bool:
         """Whether the weights were trained for this scale (a tenth beyond their range counts), or do not say."""

@@ -132,6 +132,19 @@ def test_small_images_run_whole_and_large_ones_in_tiles() -> None:
     assert resolve_tiling("whole", (3000, 4001)) == Tiling(3008, 4016, 64)
 
 
+@pytest.mark.parametrize(("size", "tile"), [((96, 64), "auto"), ((100, 150), 64), ((70, 90), "whole")])
+def test_warmup_runs_what_a_call_will_run(
+    own_upsampler: DepthUpsampler, size: tuple[int, int], tile: int | str
+) -> None:
+    shapes: list[torch.Size] = []
+    own_upsampler.model.register_forward_pre_hook(lambda module, inputs: shapes.append(inputs[1].shape))
+    own_upsampler.warmup(*size, tile=tile)
+    warmed = set(shapes)
+    own_upsampler(np.zeros((*size, 3), np.uint8), np.full((size[0] // 5, size[1] // 5), 2, np.uint8), 5, tile=tile)
+    assert len(warmed) == 1
+    assert warmed == set(shapes)
+
+
 # -- batches and memory ------------------------------------------------------------------------------------------------
 
 
