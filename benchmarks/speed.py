@@ -34,7 +34,8 @@ from bridgenet_infer.graph.dsrnet import DSRNet
 from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.weights import CHECKPOINT_FOLDER
 
-HEIGHT, WIDTH, SCALE = 480, 640, 8
+DESK = Path(__file__).parents[1] / "examples" / "desk"
+HEIGHT, WIDTH, SCALE = 480, 640, 8  # of the desk
 REFERENCE = "channels_last eager"
 COLD_START = """
 import time; start = time.perf_counter()
@@ -57,7 +58,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out", "speed"))
     options = parser.parse_args()
     loaded = {name: DepthUpsampler.from_pretrained(name, device="cpu") for name in options.weights}
-    rgb, lr = make_frame()
+    rgb, lr = read_rgb(DESK / "rgb.png"), read_depth(DESK / "depth_lr.png")
     inputs = torch.rand(1, 3, HEIGHT, WIDTH), torch.rand(1, 1, HEIGHT, WIDTH)
     fast, slow = make_calls(loaded, rgb, lr, inputs)
     seconds = take_turns(fast, slow, options.rounds, options.slow_rounds)
@@ -90,17 +91,6 @@ def main() -> None:
         plot(figures, result["growth"], options.out)
     write_json(options.out / "speed.json", json.loads(json.dumps(result)))
     print(f"\nwritten: {options.out}")
-
-
-def make_frame() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """The desk of the examples at 640 x 480 and its LR depth in millimetres."""
-    folder = Path(__file__).parents[1] / "examples" / "desk"
-    rgb, lr = read_rgb(folder / "rgb.png"), read_depth(folder / "depth_lr.png")
-    rows, columns = (np.arange(n) * side // n for n, side in zip((HEIGHT, WIDTH), rgb.shape[:2], strict=True))
-    low_rows, low_columns = (
-        np.arange(n // SCALE) * side // (n // SCALE) for n, side in zip((HEIGHT, WIDTH), lr.shape, strict=True)
-    )
-    return np.ascontiguousarray(rgb[rows][:, columns]), np.ascontiguousarray(lr[low_rows][:, low_columns])
 
 
 def make_calls(
