@@ -44,7 +44,7 @@ def main() -> None:
 
 def shifted(trial: Trial, pixels: float) -> Trial:
     """The trial with its guide moved so far, in a direction that depends on nothing but `pixels`."""
-    rgb = torch.from_numpy(trial.rgb).permute(2, 0, 1)[None].float() / 255
+    rgb = torch.tensor(trial.rgb).permute(2, 0, 1)[None].float() / 255
     moved = disturb_guide(rgb, pixels, 0.0, torch.Generator().manual_seed(0))
     return replace(trial, rgb=round_to(moved[0].permute(1, 2, 0).numpy() * 255, np.uint8))
 
