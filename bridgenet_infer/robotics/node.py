@@ -18,6 +18,7 @@ from .stream import DepthStream, StreamResult
 
 Array = npt.NDArray[Any]
 SILENCE = 2.0  # seconds without a pair after which somebody should be told
+PARTNERS = 10  # frames that the shells' synchronisers keep while the other half of a pair is on its way
 
 
 @dataclass(frozen=True)
@@ -98,19 +99,24 @@ class DepthNode:
 
     def check(self) -> None:
         """Warn if messages come but no pair was made of them for two seconds; to be called about once a second."""
-        now = self._clock()
-        if now - max(self._last_pair, self._last_warning) < SILENCE:
-            return
-        self._last_warning = now
+        complaint, now = self.complaint(), self._clock()
+        if complaint and now - self._last_warning >= SILENCE:
+            self._last_warning = now
+            self._warn(complaint)
+
+    def complaint(self) -> str:
+        """Why there has been no pair for two seconds; empty if there was one."""
+        seconds = self._clock() - self._last_pair
+        if seconds < SILENCE:
+            return ""
         rgb, depth = self._seen["rgb"], self._seen["depth"]
-        seconds = now - self._last_pair
         if rgb and depth:
             reason = "their stamps are farther apart than the slop, or the clocks differ"
         elif rgb or depth:
             reason = f"nothing comes on the {'depth' if rgb else 'rgb'} topic"
         else:
             reason = "nothing comes on either topic"
-        self._warn(f"no pair for {seconds:.0f} s ({rgb} rgb and {depth} depth messages): {reason}")
+        return f"no pair for {seconds:.0f} s ({rgb} rgb and {depth} depth messages): {reason}"
 
     def diagnostics(self) -> dict[str, str]:
         """Counts and latencies as text, for diagnostic_msgs/DiagnosticStatus."""
@@ -123,7 +129,7 @@ class DepthNode:
             "rate (Hz)": _rounded(statistics.rate, 1),
             "latency p50 (ms)": _rounded(1000 * statistics.latency_p50, 1),
             "latency p99 (ms)": _rounded(1000 * statistics.latency_p99, 1),
-            "network p50 (ms)": _rounded(1000 * statistics.processing_p50, 1),
+            "up-sampling p50 (ms)": _rounded(1000 * statistics.processing_p50, 1),
         }
 
     def close(self) -> None:
