@@ -1,0 +1,31 @@
+"""ROS 2: `ros2 launch bridgenet_infer bridgenet.launch.py rgb:=/camera/color/image_raw ...`."""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+TOPICS = {"rgb": "rgb/image", "depth": "depth/image", "camera_info": "rgb/camera_info"}
+PARAMETERS = {
+    "weights": "lite",
+    "scale": "auto",
+    "device": "auto",
+    "precision": "auto",
+    "fill_holes": "false",
+    "output_encoding": "auto",
+    "slop": "0.02",
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """One node; topics and parameters are launch arguments."""
+    arguments = [DeclareLaunchArgument(name, default_value=value) for name, value in {**TOPICS, **PARAMETERS}.items()]
+    node = Node(
+        package="bridgenet_infer",
+        executable="bridgenet_node",
+        name="bridgenet",
+        output="screen",
+        remappings=[(topic, LaunchConfiguration(name)) for name, topic in TOPICS.items()],
+        parameters=[{name: LaunchConfiguration(name) for name in PARAMETERS}],
+    )
+    return LaunchDescription([*arguments, node])
