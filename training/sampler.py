@@ -152,7 +152,8 @@ def _sense(
     truth = torch.where(uniform[:, 3, None, None, None] < config.invert_share, by_disparity, by_depth)
     size = (truth.shape[-2], truth.shape[-1])
     focal = size[1] * (1 + 3 * float(draws.uniform[0, 2]))  # the pool's images are parts of larger ones
-    sensor = kind.scaled(0.5 * 3 ** float(draws.uniform[-1, 2]))
+    # fattening from none: whoever expects it in every frame erodes the sharp ones
+    sensor = kind.scaled(0.5 * 3 ** float(draws.uniform[-1, 2]), 1.4 * float(torch.rand((), generator=generator)))
     lr, valid = sense(sensor, truth, rgb, draws.scale, focal, generator)
     d_up = resize_bicubic(fill_nearest(lr, valid), size)
     measured = resize_bicubic(valid.float(), size)
