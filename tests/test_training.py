@@ -97,7 +97,7 @@ def test_lr_kernels_are_those_of_the_benchmark(kernel: str, seed: int, scale: in
 def test_a_release_names_what_made_its_lr() -> None:
     assert lr_in_words(DataConfig()) == "pillow-bicubic"
     mixed = lr_in_words(DataConfig(kernel_weights=(3, 0, 1, 0), sensor_share=0.6))
-    assert mixed.startswith("pillow-bicubic 30%, area 10%, structured-light 20%")
+    assert mixed.startswith("pillow-bicubic 30%, area 10%, structured-light 15%")
 
 
 def test_the_mix_of_lr_kernels_is_drawn_as_weighted(pool: Pool) -> None:
