@@ -25,8 +25,10 @@ def nearest(lr: Array, size: tuple[int, int], rows: slice = slice(None)) -> Arra
     down, across = (
         ((np.arange(high) + 0.5) * low / high).astype(np.intp) for low, high in zip(lr.shape[-2:], size, strict=True)
     )
+    wanted = down[rows]
+    reads = lr[..., wanted[0] : wanted[-1] + 1, :]  # a slab's rows alone, however large the image
     # columns, then whole rows: a thirtieth of the time of indexing both at once
-    picked: Array = np.take(np.take(lr, across, -1), down[rows], -2)
+    picked: Array = np.take(np.take(reads, across, -1), wanted - wanted[0], -2)
     return picked
 
 
