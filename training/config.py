@@ -33,6 +33,7 @@ class DataConfig:
     kernel_weights: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)  # of `degrade.LR_KERNELS`, drawn per batch
     sensor_share: float = 0.0  # of the batches: degraded as by one of `sensors.SENSORS` instead of a kernel
     guide_shift: float = 2.0  # greatest misregistration of a sensor's guide, HR pixels
+    guide_shift_power: float = 1.0  # above 1 small ones are likelier: guide_shift * uniform ** power
     pool_size: int = 256
     procedural: int = 2000
     raycast: int = 0

@@ -160,7 +160,7 @@ def _sense(
     kept = torch.where(valid, lr, torch.nan).flatten(1)
     kept = torch.where(kept.isnan().all(1, keepdim=True), lr.flatten(1), kept)
     span = torch.nanquantile(kept, kept.new_tensor([0.01, 0.99]), dim=1).T
-    shift = config.guide_shift * float(torch.rand((), generator=generator))
+    shift = config.guide_shift * float(torch.rand((), generator=generator)) ** config.guide_shift_power
     return disturb_guide(rgb, shift, 1.0, generator), truth, d_up, measured, span
 
 
