@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +13,17 @@ import numpy.typing as npt
 from PIL import Image
 
 from bridgenet_infer.holes import fill_holes
+from bridgenet_infer.robotics.registration import register_depth
 from training.raycast import build_scene, default_camera, render
 
 Array = npt.NDArray[Any]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MIDDLEBURY_2005 = ("Art", "Books", "Dolls", "Laundry", "Moebius", "Reindeer")
+# Both cameras of a first Kinect by their nominal figures: 7-Scenes gives depth as the infrared camera sees it
+KINECT_DEPTH = np.array([[585.0, 0, 320], [0, 585, 240], [0, 0, 1]])
+KINECT_RGB = np.array([[525.0, 0, 320], [0, 525, 240], [0, 0, 1]])
+KINECT_RGB_FROM_DEPTH = np.array([[1.0, 0, 0, -25], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])  # millimetres
 EVAL_FOLDER = Path("eval", "middlebury2005_full_hcgnet")
 
 
@@ -59,7 +64,13 @@ def middlebury2005() -> list[RgbdScene]:
 
 
 def sensor_frames() -> list[RgbdScene]:
-    """Every frame below sensor/, sorted by path."""
+    """Every frame below sensor/, sorted by path; those of 7-Scenes registered to their image."""
+    frames = unregistered_frames()
+    return [_register(frame) if "7scenes" in frame.folder.parent.name else frame for frame in frames]
+
+
+def unregistered_frames() -> list[RgbdScene]:
+    """Every frame below sensor/ as it was delivered; in 7-Scenes depth is up to 40 pixels off its image."""
     return _scenes_below("sensor")
 
 
@@ -114,6 +125,13 @@ def load_scene(folder: Path) -> RgbdScene:
         valid &= depth != meta["invalid"]
     rgb = np.asarray(Image.open(folder / "rgb.png").convert("RGB"))
     return RgbdScene(folder.name, rgb, depth, valid, kind, unit, unit_scale, folder)
+
+
+def _register(frame: RgbdScene) -> RgbdScene:
+    seen = np.where(frame.valid, frame.depth, 0)
+    size = frame.rgb.shape[0], frame.rgb.shape[1]
+    depth = register_depth(seen, KINECT_DEPTH, KINECT_RGB, KINECT_RGB_FROM_DEPTH, size, 1)
+    return replace(frame, depth=depth, valid=depth > 0)
 
 
 def _scenes_below(part: str) -> list[RgbdScene]:

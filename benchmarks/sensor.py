@@ -1,7 +1,8 @@
 """Metric depth made smaller and restored: `python -m benchmarks.sensor --scales 4 8 16 [--scenes rendered]`.
 
-Raw sensor frames, or rendered scenes with exact depth. Depth goes through the public API as uint16 millimetres with
-holes. All methods see the same LR map and are scored on the same pixels: valid in the frame and in the output.
+Raw sensor frames (registered, or as they were delivered), or rendered scenes with exact depth. Depth goes through the
+public API as uint16 millimetres with holes. All methods see the same LR map and are scored on the same pixels: valid in
+the frame and in the output.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.baselines import bicubic, nearest, round_to
-from benchmarks.data import RgbdScene, rendered_scenes, sensor_frames
+from benchmarks.data import RgbdScene, rendered_scenes, sensor_frames, unregistered_frames
 from benchmarks.joint_bilateral import joint_bilateral
 from benchmarks.metrics import rmse
 from benchmarks.pictures import depth_row, write_picture
@@ -29,7 +30,7 @@ from bridgenet_infer.holes import fill_holes
 
 Array = npt.NDArray[Any]
 BASELINES = ("nearest", "bicubic", "joint bilateral")
-SCENES = {"sensor": sensor_frames, "rendered": rendered_scenes}
+SCENES = {"sensor": sensor_frames, "unregistered": unregistered_frames, "rendered": rendered_scenes}
 
 
 @dataclass(frozen=True)

@@ -80,12 +80,12 @@ def grey_levels(upsampler: DepthUpsampler, rgb: Array, lr: Array, tiling: Tiling
     """(H, W) float64 result, neither clamped nor rounded."""
     received = check_depth(lr)
     guide = check_rgb(rgb, 1, batched=False)
-    results = make_results(guide.shape[:3], lr.dtype, valid=False, estimated_depth=False)
+    results = make_results((guide.shape[1], guide.shape[2]), received, valid=False, estimated_depth=False)
     (frame,) = make_frames(guide, received, results, "linear", keep_filled=True)
     runner = TileRunner(upsampler.model, upsampler.device, upsampler.dtype, estimate_depth=False)
     height, width = frame.size
     with torch.inference_mode():
-        normalised = np.concatenate([x[0, 0].numpy() for _, x in super_resolve([frame], tiling, runner)])
+        normalised = np.concatenate([x[0, 0].cpu().numpy() for _, x in super_resolve([frame], tiling, runner)])
     if frame.rule is None:
         raise ValueError("a scene without valid depth")
     return frame.rule.undo(torch.from_numpy(normalised[:height, :width])).numpy()

@@ -27,15 +27,17 @@ def blend_rows(
     First row and finished rows (B, C, n, padded width), float32, from the top down without gaps.
     """
     shared: Tensor | None = None  # sums that the next tiles add to
+    across: list[Tensor] = []  # the columns' windows, where the tiles are
     for i, row in enumerate(rows):
-        vertical = torch.from_numpy(row.window)[:, None]
         slab: Tensor | None = None
-        for column, tile in zip(columns, run_row(row), strict=True):
+        for j, (column, tile) in enumerate(zip(columns, run_row(row), strict=True)):
+            across = across or [torch.from_numpy(span.window).to(tile.device) for span in columns]
             if slab is None:
+                vertical = torch.from_numpy(row.window).to(tile.device)[:, None]
                 slab = tile.new_zeros(*tile.shape[:3], columns[-1].stop)
                 if shared is not None:
                     slab[..., : shared.shape[-2], :] = shared
-            slab[..., column.start : column.stop].addcmul_(tile, vertical * torch.from_numpy(column.window))
+            slab[..., column.start : column.stop].addcmul_(tile, vertical * across[j])
         if slab is None:
             raise ValueError("no columns to blend")
         done = (rows[i + 1].start if i + 1 < len(rows) else row.stop) - row.start

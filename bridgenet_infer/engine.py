@@ -60,7 +60,7 @@ def super_resolve(frames: Sequence[Frame], tiling: Tiling, runner: TileRunner) -
 
     Yields
     ------
-    First row and (B, 1 or 2, n, m) float32 on the host; rows from H and columns from W on are padding.
+    First row and (B, 1 or 2, n, m) float32 on `runner.home`; rows from H and columns from W on are padding.
     """
     height, width = frames[0].size
     columns = cut_axis(width, tiling.width, tiling.overlap)
@@ -69,7 +69,7 @@ def super_resolve(frames: Sequence[Frame], tiling: Tiling, runner: TileRunner) -
         together = runner.batch_size(len(frames) * tiling.pixels)
         for start in range(0, len(columns), together):
             part = columns[start : start + together]
-            crops = [crop_tile(frames, row, column, runner.wants_validity) for column in part]
+            crops = [crop_tile(frames, row, column, runner.home, runner.wants_validity) for column in part]
             rgb, d_up = (join(parts) for parts in zip(*crops, strict=True))
             yield from torch.split(runner(rgb, d_up), len(frames))
 

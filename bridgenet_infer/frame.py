@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from .holes import fill_holes
 from .normalise import Normalisation, Space, measure_normalisation
@@ -17,7 +19,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Results:
-    """What a call gives back, to be filled: (B, H, W) each.
+    """What a call gives back, to be filled: (B, H, W) each, where the caller wants it.
 
     Attributes
     ----------
@@ -29,9 +31,9 @@ class Results:
         D_DE, float32.
     """
 
-    depth: Array
-    valid: npt.NDArray[np.bool_] | None
-    estimated_depth: npt.NDArray[np.float32] | None
+    depth: Tensor
+    valid: Tensor | None
+    estimated_depth: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Frame:
     Attributes
     ----------
     rgb
-        (H, W, 1 or 3) as received.
+        (H, W, 1 or 3) as received: an array, or a tensor on its device.
     raw
         (h, w) LR depth as received.
     filled
@@ -56,15 +58,15 @@ class Frame:
         (H, W) each, see `Results`.
     """
 
-    rgb: Array
+    rgb: Array | Tensor
     raw: Array
     filled: Array
     measured: npt.NDArray[np.bool_]
     rule: Normalisation | None
     wanted: npt.NDArray[np.bool_]
-    depth: Array
-    valid: npt.NDArray[np.bool_] | None
-    estimated_depth: npt.NDArray[np.float32] | None
+    depth: Tensor
+    valid: Tensor | None
+    estimated_depth: Tensor | None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -72,17 +74,19 @@ class Frame:
         return self.rgb.shape[0], self.rgb.shape[1]
 
 
-def make_results(shape: tuple[int, int, int], dtype: np.dtype[Any], *, valid: bool, estimated_depth: bool) -> Results:
-    """Room for results of shape (B, H, W)."""
+def make_results(size: tuple[int, int], received: LowResolutionDepth, *, valid: bool, estimated_depth: bool) -> Results:
+    """Room for results of (H, W) for every image, on the device that the depth came from."""
+    shape, device = (len(received.raw), *size), received.device
+    dtype: torch.dtype = getattr(torch, received.raw.dtype.name)
     return Results(
-        depth=np.empty(shape, dtype),
-        valid=np.empty(shape, np.bool_) if valid else None,
-        estimated_depth=np.empty(shape, np.float32) if estimated_depth else None,
+        depth=torch.empty(shape, dtype=dtype, device=device),
+        valid=torch.empty(shape, dtype=torch.bool, device=device) if valid else None,
+        estimated_depth=torch.empty(shape, dtype=torch.float32, device=device) if estimated_depth else None,
     )
 
 
 def make_frames(
-    rgb: Array, received: LowResolutionDepth, results: Results, space: Space, keep_filled: bool
+    rgb: Array | Tensor, received: LowResolutionDepth, results: Results, space: Space, keep_filled: bool
 ) -> list[Frame]:
     """Prepare every image of a batch: fill its holes, measure its normalisation.
 

@@ -17,27 +17,29 @@ Array = npt.NDArray[Any]
 Restored = npt.NDArray[Any] | Image.Image | Tensor
 
 
-def nearest(lr: Array, size: tuple[int, int], rows: slice = slice(None)) -> Array:
-    """(..., h, w) -> (..., n, W), the given rows of (H, W), by nearest neighbour.
+def nearest(lr: Array, size: tuple[int, int], rows: slice = slice(None), device: torch.device | str = "cpu") -> Tensor:
+    """(..., h, w) -> (..., n, W), the given rows of (H, W), by nearest neighbour; made on `device`.
 
     That is the LR pixel whose area holds the HR pixel's centre.
     """
     down, across = (
-        ((np.arange(high) + 0.5) * low / high).astype(np.intp) for low, high in zip(lr.shape[-2:], size, strict=True)
+        ((np.arange(high) + 0.5) * low / high).astype(np.int64) for low, high in zip(lr.shape[-2:], size, strict=True)
     )
     wanted = down[rows]
     reads = lr[..., wanted[0] : wanted[-1] + 1, :]  # a slab's rows alone, however large the image
+    samples = torch.from_numpy(reads.astype(reads.dtype.newbyteorder("="))).to(device)
     # columns, then whole rows: a thirtieth of the time of indexing both at once
-    picked: Array = np.take(np.take(reads, across, -1), wanted - wanted[0], -2)
-    return picked
+    picked = _bits(samples).index_select(-1, torch.from_numpy(across).to(device))
+    return picked.index_select(-2, torch.from_numpy(wanted - wanted[0]).to(device)).view(samples.dtype)
 
 
-def to_dtype(depth: Array, dtype: np.dtype[Any]) -> Array:
+def to_dtype(depth: Tensor, dtype: torch.dtype) -> Tensor:
     """Round (integers), clamp to what the dtype holds, and keep valid depth positive: 0 would be a hole."""
-    if dtype.kind in "ui":
-        return np.clip(np.floor(depth + 0.5), 1, np.iinfo(dtype).max).astype(dtype)
-    limits = np.finfo(dtype)
-    return np.clip(depth, limits.tiny, limits.max).astype(dtype)
+    if dtype.is_floating_point:
+        limits = torch.finfo(dtype)
+        return depth.clamp(limits.tiny, limits.max).to(dtype)
+    rounded = (depth + 0.5).floor_().clamp_(1, torch.iinfo(dtype).max)
+    return rounded.to(torch.int32).to(torch.int16).view(dtype) if dtype == torch.uint16 else rounded.to(dtype)
 
 
 def restore_rows(frame: Frame, first: int, rows: Tensor) -> None:
@@ -48,29 +50,36 @@ def restore_rows(frame: Frame, first: int, rows: Tensor) -> None:
     first
         Index of the first row.
     rows
-        (1 or 2, n, m) normalised D_SR and perhaps D_DE on the host; what lies beyond the image is dropped.
+        (1 or 2, n, m) normalised D_SR and perhaps D_DE, on any device that has float64; what lies beyond the image
+        is dropped.
     """
     height, width = frame.size
     d_sr, *estimate = rows[:, : height - first, :width]
     place = slice(first, first + len(d_sr))
     if frame.estimated_depth is not None:
-        frame.estimated_depth[place] = estimate[0].numpy()
-    valid = nearest(frame.wanted, frame.size, place)
+        frame.estimated_depth[place] = estimate[0]
+    valid = nearest(frame.wanted, frame.size, place, rows.device)
     if frame.valid is not None:
         frame.valid[place] = valid
-    kept = nearest(frame.raw, frame.size, place)
-    if frame.rule is None:
-        frame.depth[place] = kept
-    else:
-        frame.depth[place] = np.where(valid, to_dtype(frame.rule.undo(d_sr).numpy(), kept.dtype), kept)
+    restored = nearest(frame.raw, frame.size, place, rows.device)
+    if frame.rule is not None:
+        depth = to_dtype(frame.rule.undo(d_sr), restored.dtype)
+        restored = torch.where(valid, _bits(depth), _bits(restored)).view(restored.dtype)
+    frame.depth[place] = restored
 
 
-def to_container(batch: Array, received: LowResolutionDepth) -> Restored:
+def to_container(batch: Tensor, received: LowResolutionDepth) -> Restored:
     """(B, H, W) -> the kind of object that the depth came in."""
-    array = batch if received.batched else batch[0]
+    tensor = batch if received.batched else batch[0]
     if received.container == "torch":
-        return torch.from_numpy(array).to(received.device)
-    # a PIL image cannot hold bool (the validity mask)
-    if received.container == "pil" and array.dtype != np.bool_:
+        return tensor
+    array = tensor.numpy()
+    if received.container == "pil" and array.dtype != np.bool_:  # a PIL image cannot hold bool (the validity mask)
         return Image.fromarray(array)
-    return array
+    native = received.raw.dtype.newbyteorder("=")
+    return array.astype(received.raw.dtype, copy=False) if array.dtype == native else array
+
+
+def _bits(x: Tensor) -> Tensor:
+    """uint16, which CUDA cannot index or select, as int16 of the same bits."""
+    return x.view(torch.int16) if x.dtype == torch.uint16 else x

@@ -32,10 +32,17 @@ class TileRunner:
         `DSRNet.reconstruct`).
     estimate_depth
         Also compute D_DE.
+
+    Attributes
+    ----------
+    home
+        Where inputs are made and results are blended and restored: the GPU itself; the host for all that lacks
+        float64.
     """
 
     def __init__(self, model: Network, device: torch.device, dtype: torch.dtype, estimate_depth: bool) -> None:
         self.model, self.device, self.dtype = model, device, dtype
+        self.home = device if device.type == "cuda" else torch.device("cpu")
         self.estimate_depth = estimate_depth
         self.max_pixels = BATCH_PIXELS.get(device.type, 0)
         self.warned = False
@@ -46,12 +53,12 @@ class TileRunner:
         Parameters
         ----------
         rgb, d_up
-            (N, 3, h, w) in [0, 1] and (N, 1 or 2, h, w) as the graph wants it, float32 on the host; h and w
+            (N, 3, h, w) in [0, 1] and (N, 1 or 2, h, w) as the graph wants it, float32 on `home`; h and w
             multiples of 16.
 
         Returns
         -------
-        (N, 1, h, w) D_SR, or (N, 2, h, w) D_SR and D_DE, float32 on the host.
+        (N, 1, h, w) D_SR, or (N, 2, h, w) D_SR and D_DE, float32 on `home`.
 
         Raises
         ------
@@ -108,4 +115,4 @@ class TileRunner:
         )
         with torch.autocast(self.device.type, dtype=torch.float16, enabled=dtype == torch.float16):
             d_sr, d_de = self.model(*inputs, self.estimate_depth)
-        return (d_sr if d_de is None else torch.cat((d_sr, d_de.float()), 1)).cpu()
+        return (d_sr if d_de is None else torch.cat((d_sr, d_de.float()), 1)).to(self.home)

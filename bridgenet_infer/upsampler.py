@@ -219,15 +219,13 @@ class DepthUpsampler:
         """
         received = check_depth(lr_depth, invalid)
         rgb_array = check_rgb(rgb, len(received.raw), received.batched)
-        size = rgb_array.shape[1:3]
+        size = rgb_array.shape[1], rgb_array.shape[2]
         factor = resolve_scale(scale, received.raw.shape[1:], size)
         self._warn_of_other_scales(factor)
         tiling = resolve_tiling(tile, size)
         if estimate_depth and self.model.mde is None:
             raise ValueError(f"weights {self.weights!r} have no MDENet: no depth estimate")
-        results = make_results(
-            rgb_array.shape[:3], received.raw.dtype, valid=return_details, estimated_depth=estimate_depth
-        )
+        results = make_results(size, received, valid=return_details, estimated_depth=estimate_depth)
         frames = make_frames(rgb_array, received, results, space, fill_holes)
         with torch.inference_mode():
             upsample_frames(frames, tiling, TileRunner(self.model, self.device, self.dtype, estimate_depth))
@@ -257,7 +255,7 @@ class DepthUpsampler:
         channels = 2 if self.model.config.validity_input else 1
         with torch.inference_mode():
             runner = TileRunner(self.model, self.device, self.dtype, estimate_depth)
-            runner(torch.zeros(1, 3, *side), torch.zeros(1, channels, *side))
+            runner(*(torch.zeros(1, count, *side, device=runner.home) for count in (3, channels)))
 
     def is_for(self, scale: float) -> bool:
         """Whether the weights were trained for this scale (a tenth beyond their range counts), or do not say."""

@@ -19,6 +19,7 @@ ArrayLike = npt.NDArray[Any] | Image.Image | Tensor
 Size = tuple[int, int]
 
 MIN_SCALE, MAX_SCALE = 2, 16
+RGB_FLOATS = ("float16", "bfloat16", "float32", "float64")
 DEPTH_DTYPES = ("uint8", "uint16", "int32", "float16", "float32", "float64")
 
 
@@ -103,8 +104,10 @@ def _depth_from_pil(image: Image.Image) -> Array:
     return np.asarray(image).astype(PIL_DEPTH_MODES[image.mode])  # native byte order
 
 
-def check_rgb(rgb: ArrayLike, batch: int, batched: bool) -> Array:
+def check_rgb(rgb: ArrayLike, batch: int, batched: bool) -> Array | Tensor:
     """RGB of any accepted kind -> (B, H, W, 1 or 3) in its own dtype, a view where that is possible.
+
+    A tensor stays one, on its device; everything else becomes an array.
 
     Parameters
     ----------
@@ -125,21 +128,20 @@ def check_rgb(rgb: ArrayLike, batch: int, batched: bool) -> Array:
     if isinstance(rgb, Image.Image):
         sixteen_bit = rgb.mode.startswith("I;16")
         eight_bit = rgb if rgb.mode in ("L", "RGB") else rgb.convert("RGB")
-        array = np.asarray(rgb).astype(np.uint16) if sixteen_bit else np.asarray(eight_bit)
+        array: Array | Tensor = np.asarray(rgb).astype(np.uint16) if sixteen_bit else np.asarray(eight_bit)
     elif isinstance(rgb, Tensor):
-        array = rgb.detach().cpu().numpy()
-        if array.ndim not in (3, 4) or array.shape[-3] not in (1, 3, 4):
+        if rgb.ndim not in (3, 4) or rgb.shape[-3] not in (1, 3, 4):
             raise ValueError(f"an RGB tensor must be (3, H, W) or (B, 3, H, W), got {tuple(rgb.shape)}")
-        array = np.moveaxis(array, -3, -1)
+        array = rgb.detach().movedim(-3, -1)
     elif isinstance(rgb, np.ndarray):
         array = rgb
     else:
         raise TypeError(f"rgb must be a NumPy array, PIL image or torch tensor, got {type(rgb).__name__}")
-    shape = array.shape
+    shape = tuple(array.shape)
     if array.ndim == 2 or (array.ndim == 3 and batched and shape[-1] not in (1, 3, 4)):
         array = array[..., None]  # grey without a channel axis
     array = array if array.ndim == 4 else array[None]
-    if array.ndim != 4 or array.shape[-1] not in (1, 3, 4) or array.size == 0:
+    if array.ndim != 4 or array.shape[-1] not in (1, 3, 4) or 0 in shape:
         raise ValueError(f"rgb must be a non-empty (H, W, 3), (H, W) or (B, H, W, 3), got shape {shape}")
     if array.shape[0] != batch:
         raise ValueError(f"rgb of shape {shape} holds {array.shape[0]} images, lr_depth {batch}")
@@ -147,21 +149,20 @@ def check_rgb(rgb: ArrayLike, batch: int, batched: bool) -> Array:
     return array[..., :3]
 
 
-def _check_range(array: Array) -> None:
-    if array.dtype in (np.uint8, np.uint16):
+def _check_range(array: Array | Tensor) -> None:
+    name = array.dtype.name if isinstance(array, np.ndarray) else str(array.dtype).removeprefix("torch.")
+    if name in ("uint8", "uint16"):
         return
-    if array.dtype.kind != "f":
-        raise TypeError(f"rgb must be uint8, uint16 or float, got {array.dtype} of shape {array.shape}")
+    if name not in RGB_FLOATS:
+        raise TypeError(f"rgb must be uint8, uint16 or float, got {name} of shape {tuple(array.shape)}")
     low, high = float(array.min()), float(array.max())
     if not (low >= 0 and high <= 1):  # NaN fails too
         raise ValueError(f"float rgb must lie in [0, 1], got values from {low:g} to {high:g}")
 
 
-def unit_range(rgb: Array) -> npt.NDArray[np.float32]:
-    """Checked RGB of any dtype -> float32 in [0, 1]."""
-    most = np.iinfo(rgb.dtype).max if rgb.dtype.kind == "u" else 1
-    scaled: npt.NDArray[np.float32] = rgb.astype(np.float32) / np.float32(most)
-    return scaled
+def unit_range(rgb: Tensor) -> Tensor:
+    """Checked RGB of any dtype -> float32 in [0, 1], on its device."""
+    return rgb.float() / (1 if rgb.dtype.is_floating_point else torch.iinfo(rgb.dtype).max)
 
 
 def resolve_scale(scale: float | str, lr_size: Size, hr_size: Size) -> float:

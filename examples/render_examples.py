@@ -27,7 +27,7 @@ def shrink(depth: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
     height, width = (side // SCALE for side in depth.shape)
     image = Image.fromarray(fill_holes(depth, valid) * np.float32(MILLIMETRES))
     small = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
-    return np.where(nearest(valid, (height, width)), small + 0.5, 0).astype(np.uint16)
+    return np.where(nearest(valid, (height, width)).numpy(), small + 0.5, 0).astype(np.uint16)
 
 
 def main() -> None:

@@ -54,11 +54,11 @@ def test_dtype_shape_and_hole_mask(
     assert result.depth.dtype == depth.dtype
     assert result.depth.shape == rgb.shape[:2]
     assert np.array_equal(depth, before, equal_nan=True)
-    expected = nearest(is_hole(depth), rgb.shape[:2])
+    expected = nearest(is_hole(depth), rgb.shape[:2]).numpy()
     assert np.array_equal(is_hole(result.depth), expected)
     assert np.array_equal(result.valid, ~expected)
     # a hole comes back with the very value that marked it
-    assert np.array_equal(result.depth[expected], nearest(depth, rgb.shape[:2])[expected], equal_nan=True)
+    assert np.array_equal(result.depth[expected], nearest(depth, rgb.shape[:2]).numpy()[expected], equal_nan=True)
     assert (result.depth[~expected] > 0).all()
 
 
@@ -289,7 +289,7 @@ def test_the_shipped_weights_beat_bicubic_on_the_rendered_examples(lite: DepthUp
             read_depth(folder / "depth_lr.png"),
             read_depth(folder / "depth.png"),
         )
-        mask = (exact > 0) & (nearest(lr, exact.shape) > 0)
+        mask = (exact > 0) & (nearest(lr, exact.shape).numpy() > 0)
         ours, _ = errors(np.asarray(lite(rgb, lr, 8)), exact, mask)
         plain, _ = errors(bicubic(lr, exact.shape), exact, mask)
         assert ours < 0.9 * plain, name
