@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +18,9 @@ from .frame import Frame
 from .restore import restore_rows
 from .run import TileRunner, join
 from .tile import Span, Tiling, cut_axis
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 def upsample_frames(frames: Sequence[Frame], tiling: Tiling, runner: TileRunner) -> None:
@@ -55,7 +61,7 @@ def _shrink(tiling: Tiling, device: torch.device, error: BaseException) -> Tilin
     return smaller
 
 
-def super_resolve(frames: Sequence[Frame], tiling: Tiling, runner: TileRunner) -> Iterator[tuple[int, Tensor]]:
+def super_resolve(frames: Sequence[Frame], tiling: Tiling, runner: TileRunner) -> Generator[tuple[int, Tensor]]:
     """Normalised D_SR, and D_DE if the runner estimates it, as rows from the top down.
 
     Yields
@@ -63,14 +69,30 @@ def super_resolve(frames: Sequence[Frame], tiling: Tiling, runner: TileRunner) -
     First row and (B, 1 or 2, n, m) float32 on `runner.home`; rows from H and columns from W on are padding.
     """
     height, width = frames[0].size
+    rows = cut_axis(height, tiling.height, tiling.overlap)
     columns = cut_axis(width, tiling.width, tiling.overlap)
+    together = runner.batch_size(len(frames) * tiling.pixels)
+    parts = [(row, columns[i : i + together]) for row in rows for i in range(0, len(columns), together)]
 
-    def run_row(row: Span) -> Iterator[Tensor]:
-        together = runner.batch_size(len(frames) * tiling.pixels)
-        for start in range(0, len(columns), together):
-            part = columns[start : start + together]
-            crops = [crop_tile(frames, row, column, runner.home, runner.wants_validity) for column in part]
-            rgb, d_up = (join(parts) for parts in zip(*crops, strict=True))
-            yield from torch.split(runner(rgb, d_up), len(frames))
+    def crop(part: tuple[Span, list[Span]]) -> tuple[Tensor, Tensor]:
+        row, spans = part
+        crops = [crop_tile(frames, row, column, runner.home, runner.wants_validity) for column in spans]
+        rgb, d_up = (join(each) for each in zip(*crops, strict=True))
+        return rgb, d_up
 
-    yield from blend_rows(cut_axis(height, tiling.height, tiling.overlap), columns, run_row)
+    with closing(_one_ahead(crop, parts)) as inputs:
+        tiles = (tile for rgb, d_up in inputs for tile in torch.split(runner(rgb, d_up), len(frames)))
+        yield from blend_rows(rows, columns, tiles)
+
+
+def _one_ahead(make: Callable[[T], U], items: Sequence[T]) -> Generator[U]:
+    """`make` of each item, the next one made on a thread while the caller works on the last."""
+    if len(items) == 1:
+        yield make(items[0])
+        return
+    with ThreadPoolExecutor(1) as worker:
+        coming = worker.submit(make, items[0])
+        for item in items[1:]:
+            made, coming = coming.result(), worker.submit(make, item)
+            yield made
+        yield coming.result()

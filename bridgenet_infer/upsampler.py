@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal, overload
 
 import numpy as np
@@ -17,8 +17,9 @@ from .devices import Precision, choose_device, choose_precision
 from .engine import upsample_frames
 from .frame import make_frames, make_results
 from .normalise import Space
+from .replay import Replay
 from .restore import Restored, to_container
-from .run import TileRunner
+from .run import TileRunner, run_network
 from .tile import resolve_tiling, tile_size
 from .validate import ArrayLike, check_depth, check_rgb, resolve_scale
 from .weights import load_weights
@@ -94,6 +95,10 @@ class DepthUpsampler:
         self.device = choose_device("cpu" if compiled else device)
         self.dtype = choose_precision(precision, self.device)
         self.model: Network = model.to(self.device)
+        self._replays: dict[bool, Replay] = {}
+        if self.device.type == "cuda":
+            estimates = (False, True)
+            self._replays = {e: Replay(partial(run_network, self.model, self.dtype, e)) for e in estimates}
         self.weights, self.sha256, self.scales = weights, sha256, scales
 
     @classmethod
@@ -228,7 +233,7 @@ class DepthUpsampler:
         results = make_results(size, received, valid=return_details, estimated_depth=estimate_depth)
         frames = make_frames(rgb_array, received, results, space, fill_holes)
         with torch.inference_mode():
-            upsample_frames(frames, tiling, TileRunner(self.model, self.device, self.dtype, estimate_depth))
+            upsample_frames(frames, tiling, self._runner(estimate_depth))
         depth = to_container(results.depth, received)
         if results.valid is None:
             return depth
@@ -243,7 +248,7 @@ class DepthUpsampler:
         )
 
     def warmup(self, height: int, width: int, *, tile: int | str = "auto", estimate_depth: bool = False) -> None:
-        """Run the network once as for an RGB image of this size: memory and kernels of its tiles are ready afterwards.
+        """Run the network as for an RGB image of this size: its memory, kernels and CUDA graphs are ready then.
 
         Raises
         ------
@@ -254,13 +259,17 @@ class DepthUpsampler:
         side = tile_size(size, resolve_tiling(tile, size))
         channels = 2 if self.model.config.validity_input else 1
         with torch.inference_mode():
-            runner = TileRunner(self.model, self.device, self.dtype, estimate_depth)
-            runner(*(torch.zeros(1, count, *side, device=runner.home) for count in (3, channels)))
+            runner = self._runner(estimate_depth)
+            for _ in range(2 if self._replays else 1):  # what comes twice is recorded
+                runner(*(torch.zeros(1, count, *side, device=runner.home) for count in (3, channels)))
 
     def is_for(self, scale: float) -> bool:
         """Whether the weights were trained for this scale (a tenth beyond their range counts), or do not say."""
         low, high = self.scales or (scale, scale)
         return low / SCALE_TOLERANCE <= scale <= high * SCALE_TOLERANCE
+
+    def _runner(self, estimate_depth: bool) -> TileRunner:
+        return TileRunner(self.model, self.device, self.dtype, estimate_depth, self._replays.get(estimate_depth))
 
     def _warn_of_other_scales(self, factor: float) -> None:
         if self.scales is not None and not self.is_for(factor):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from bridgenet_infer.blend import blend_rows
 from bridgenet_infer.graph import SIZE_MULTIPLE, build_bridgenet
 from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.resample import bicubic_taps, resize_bicubic
-from bridgenet_infer.tile import Span, Tiling, cut_axis, resolve_tiling
+from bridgenet_infer.tile import Tiling, cut_axis, resolve_tiling
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 seeds = st.integers(0, 2**31)
@@ -67,10 +66,8 @@ def test_blending_unchanged_tiles_gives_the_image(seed: int, height: int, width:
     columns = cut_axis(width, tiling.width, tiling.overlap)
     image = torch.rand(2, 1, rows[-1].stop, columns[-1].stop, generator=torch.Generator().manual_seed(seed))
 
-    def cut(row: Span) -> Iterator[torch.Tensor]:
-        return (image[..., row.start : row.stop, c.start : c.stop] for c in columns)
-
-    blended = list(blend_rows(rows, columns, cut))
+    tiles = (image[..., r.start : r.stop, c.start : c.stop] for r in rows for c in columns)
+    blended = list(blend_rows(rows, columns, tiles))
     assert [first for first, _ in blended] == [row.start for row in rows]
     assert torch.allclose(torch.cat([x for _, x in blended], 2), image, atol=1e-6)
 
