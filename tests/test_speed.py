@@ -10,7 +10,7 @@ from conftest import TINY, randomise
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.limits import Machine, measure_layers
-from benchmarks.speed import format_layers, slope, summarise, take_turns, without_folding
+from benchmarks.speed import as_in_figure_2, format_layers, slope, summarise, take_turns
 from bridgenet_infer.graph import BridgeNet, build_bridgenet
 
 
@@ -36,7 +36,7 @@ def test_growth_is_the_exponent() -> None:
 
 def test_layers_add_up_to_the_networks_operations(tiny_model: BridgeNet) -> None:
     rgb, d_up = torch.rand(1, 3, 64, 96), torch.rand(1, 1, 64, 96)
-    plain = without_folding(tiny_model)  # all of its work is in modules
+    plain = as_in_figure_2(tiny_model)  # all of its work is in modules
     layers, total = measure_layers(plain, rgb, d_up, rounds=2)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         plain(rgb, d_up)
@@ -46,10 +46,10 @@ def test_layers_add_up_to_the_networks_operations(tiny_model: BridgeNet) -> None
     assert "everything else" in format_layers(layers, total, Machine(1e11, 1e10, 2))
 
 
-def test_the_folded_head_equals_the_figures_order_and_leaves_the_model_alone() -> None:
+def test_lossless_work_changes_no_result_and_no_weight() -> None:
     model = randomise(build_bridgenet(TINY))
     before = copy.deepcopy(model.state_dict())
-    plain = without_folding(model)
+    plain = as_in_figure_2(model)
     rgb, d_up = torch.rand(2, 3, 32, 48), torch.rand(2, 1, 32, 48)
     assert torch.allclose(plain(rgb, d_up)[0], model(rgb, d_up)[0], atol=1e-5)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())

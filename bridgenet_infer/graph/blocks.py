@@ -38,7 +38,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         residual: Tensor = self.conv2(self.activation(self.conv1(x)))
-        return x + residual
+        return residual.add_(x)  # one feature map less to write and to read
 
 
 def residual_blocks(count: int, channels: int, activation: Activation) -> nn.Sequential:

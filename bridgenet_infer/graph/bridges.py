@@ -25,7 +25,7 @@ class HighFrequencyAttentionBridge(nn.Module):
     def forward(self, f_dsr: Tensor, f_mde: Tensor) -> Tensor:
         f_blurred = self.deconv(F.avg_pool2d(f_mde, 2))  # equation 3
         a_hf = self.prelu(f_mde - f_blurred)  # equation 4
-        f_hg = f_mde + a_hf * f_mde  # equation 5
+        f_hg = torch.addcmul(f_mde, a_hf, f_mde)  # equation 5
         f_ha: Tensor = self.fusion(f_dsr, f_hg)  # equations 6 and 7
         return f_ha
 
