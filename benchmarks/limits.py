@@ -29,25 +29,26 @@ class Layer:
 
 @dataclass(frozen=True)
 class Machine:
-    """float32 operations and copied bytes (read plus written) a second, the best of several tries."""
+    """Operations and copied bytes (read plus written) a second, the best of several tries; CPU threads."""
 
     flops: float
     bandwidth: float
     threads: int
 
 
-def measure_machine(side: int = 1536, megabytes: int = 128) -> Machine:
-    """Multiply two square matrices, copy an array larger than the caches."""
-    a, b = torch.rand(side, side), torch.rand(side, side)
-    source = torch.rand(megabytes * 2**18)
+def measure_machine(device: torch.device, dtype: torch.dtype) -> Machine:
+    """Multiply two square matrices of this dtype, copy an array larger than the caches."""
+    side, megabytes = (8192, 2048) if device.type == "cuda" else (1536, 128)
+    a, b = (torch.rand(side, side, device=device, dtype=dtype) for _ in range(2))
+    source = torch.rand(megabytes * 2**18, device=device)
     target = torch.empty_like(source)
-    product, copy = (min(_seconds(call) for _ in range(12)) for call in (lambda: a @ b, lambda: target.copy_(source)))
+    product, copy = (min(seconds(call) for _ in range(12)) for call in (lambda: a @ b, lambda: target.copy_(source)))
     return Machine(2 * side**3 / product, 2 * source.nbytes / copy, torch.get_num_threads())
 
 
 def measure_layers(model: BridgeNet, rgb: Tensor, d_up: Tensor, rounds: int = 5) -> tuple[list[Layer], float]:
     """Every convolution of D_SR on its own, slowest first, and the median seconds of the whole network."""
-    seconds: dict[str, list[float]] = defaultdict(list)
+    taken: dict[str, list[float]] = defaultdict(list)
     work: dict[str, tuple[float, float]] = {}
     began: dict[str, float] = {}
     hooks = []
@@ -56,18 +57,18 @@ def measure_layers(model: BridgeNet, rgb: Tensor, d_up: Tensor, rounds: int = 5)
             continue
 
         def start(module: nn.Module, inputs: Any, name: str = name) -> None:
-            began[name] = time.perf_counter()
+            began[name] = now()
 
         def stop(module: nn.Module, inputs: Any, output: Tensor, name: str = name) -> None:
-            seconds[name].append(time.perf_counter() - began[name])
+            taken[name].append(now() - began[name])
             work[name] = _work(module, inputs[0], output)
 
         hooks += [module.register_forward_pre_hook(start), module.register_forward_hook(stop)]
     with torch.inference_mode():
-        totals = [_seconds(lambda: model(rgb, d_up)) for _ in range(rounds + 1)]
+        totals = [seconds(lambda: model(rgb, d_up)) for _ in range(rounds + 1)]
     for hook in hooks:
         hook.remove()
-    layers = [Layer(name, float(np.median(times[1:])), *work[name]) for name, times in seconds.items()]
+    layers = [Layer(name, float(np.median(times[1:])), *work[name]) for name, times in taken.items()]
     return sorted(layers, key=lambda layer: -layer.seconds), float(np.median(totals[1:]))
 
 
@@ -96,7 +97,15 @@ def _work(module: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
     return 2.0 * len(x) * pixels * module.weight.numel(), float(4 * (x.numel() + y.numel() + module.weight.numel()))
 
 
-def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def seconds(call: Callable[[], object]) -> float:
+    """How long a call takes, a GPU's work included."""
+    start = now()
     call()
-    return time.perf_counter() - start
+    return now() - start
+
+
+def now() -> float:
+    """Seconds on a clock, once a GPU has done what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()

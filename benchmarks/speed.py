@@ -11,7 +11,6 @@ import copy
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.joint_bilateral import joint_bilateral
-from benchmarks.limits import Layer, Machine, measure_layers, measure_machine, profile_compiled
+from benchmarks.limits import Layer, Machine, measure_layers, measure_machine, profile_compiled, seconds
 from benchmarks.memory import measure_apart
 from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
@@ -57,21 +56,25 @@ def main() -> None:
         "--slow-rounds", type=int, default=20, help="for the plain graph and the joint bilateral filter"
     )
     parser.add_argument("--megapixels", type=float, nargs="*", default=[0.07, 0.3, 1, 3, 10])
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda: half precision, without growth and cold start")
     parser.add_argument("--out", type=Path, default=Path("out", "speed"))
     options = parser.parse_args()
-    loaded = {name: DepthUpsampler.from_pretrained(name, device="cpu") for name in options.weights}
+    loaded = {name: DepthUpsampler.from_pretrained(name, device=options.device) for name in options.weights}
+    device, dtype = (getattr(loaded[options.weights[0]], name) for name in ("device", "dtype"))
     rgb, lr = read_rgb(DESK / "rgb.png"), read_depth(DESK / "depth_lr.png")
-    inputs = torch.rand(1, 3, HEIGHT, WIDTH), torch.rand(1, 1, HEIGHT, WIDTH)
-    fast, slow = make_calls(loaded, rgb, lr, inputs)
-    seconds = take_turns(fast, slow, options.rounds, options.slow_rounds)
-    figures = {name: summarise(times, seconds[REFERENCE]) for name, times in seconds.items()}
+    inputs = torch.rand(1, 3, HEIGHT, WIDTH, device=device), torch.rand(1, 1, HEIGHT, WIDTH, device=device)
+    with torch.autocast(device.type, dtype=torch.float16, enabled=dtype == torch.float16):
+        fast, slow = make_calls(loaded, rgb, lr, inputs)
+        taken = take_turns(fast, slow, options.rounds, options.slow_rounds)
+    figures = {name: summarise(times, taken[REFERENCE]) for name, times in taken.items()}
     print(format_latency(figures))
-    machine = measure_machine()
+    machine = measure_machine(device, dtype)
     result: dict[str, Any] = {"threads": machine.threads, "torch": torch.__version__, "latency": figures}
     result["machine"] = {"GFLOP/s": machine.flops / 1e9, "GB/s": machine.bandwidth / 1e9}
     first = loaded[options.weights[0]].model
     if isinstance(first, BridgeNet):
-        layers, total = measure_layers(first, channels_last(inputs[0]), channels_last(inputs[1]))
+        with torch.autocast(device.type, dtype=torch.float16, enabled=dtype == torch.float16):
+            layers, total = measure_layers(first, channels_last(inputs[0]), channels_last(inputs[1]))
         print(f"\n{format_layers(layers, total, machine)}")
         result["layers"] = {layer.name: vars(layer) for layer in layers}
     for name, upsampler in loaded.items():
@@ -80,19 +83,23 @@ def main() -> None:
             kinds = profile_compiled(path, *inputs)
             print(f"\n{name}, ms by operation: " + ", ".join(f"{k} {v:.1f}" for k, v in list(kinds.items())[:8]))
             result[f"profile {name}"] = kinds
-    result["cold start"] = {name: [cold_start(name) for _ in range(3)] for name in options.weights}
+    if device.type == "cpu":
+        add_whole_runs(result, options.weights, options.megapixels)
+        if len(options.megapixels) > 1:
+            print(format_growth(result["growth"]))
+            plot(figures, result["growth"], options.out)
+    write_json(options.out / "speed.json", json.loads(json.dumps(result)))
+    print(f"\nwritten: {options.out}")
+
+
+def add_whole_runs(result: dict[str, Any], weights: Sequence[str], megapixels: Sequence[float]) -> None:
+    """What is measured in processes of their own: cold start and growth."""
+    result["cold start"] = {name: [cold_start(name) for _ in range(3)] for name in weights}
     print(
         "\ncold start to the first result, s: "
         + ", ".join(f"{k} {min(v):.2f}" for k, v in result["cold start"].items())
     )
-    result["growth"] = {
-        name: [measure_apart(size, SCALE, "auto", name) for size in options.megapixels] for name in loaded
-    }
-    if len(options.megapixels) > 1:
-        print(format_growth(result["growth"]))
-        plot(figures, result["growth"], options.out)
-    write_json(options.out / "speed.json", json.loads(json.dumps(result)))
-    print(f"\nwritten: {options.out}")
+    result["growth"] = {name: [measure_apart(size, SCALE, "auto", name) for size in megapixels] for name in weights}
 
 
 def make_calls(
@@ -112,8 +119,8 @@ def make_calls(
     for name, upsampler in loaded.items():
         fast[f"network, {name}"] = partial(upsampler.model, *map(channels_last, inputs))
         fast[f"call, {name}"] = partial(upsampler, rgb, lr, SCALE)
-    guide = torch.from_numpy(rgb).permute(2, 0, 1).float().contiguous()
-    slow["joint bilateral filter"] = partial(joint_bilateral, torch.rand(HEIGHT, WIDTH), guide, SCALE)
+    guide = torch.from_numpy(rgb).permute(2, 0, 1).float().contiguous().to(inputs[0].device)
+    slow["joint bilateral filter"] = partial(joint_bilateral, inputs[1][0, 0], guide, SCALE)
     return fast, slow
 
 
@@ -160,16 +167,14 @@ def take_turns(
     fast: Mapping[str, Call], slow: Mapping[str, Call], rounds: int, slow_rounds: int
 ) -> dict[str, list[float]]:
     """Seconds of every call; one call of each in turn, the slow ones in the first rounds only."""
-    seconds: dict[str, list[float]] = {name: [] for name in (*slow, *fast)}
+    taken: dict[str, list[float]] = {name: [] for name in (*slow, *fast)}
     with torch.inference_mode():
         for call in (*slow.values(), *fast.values()):
             call()  # what is made at first use
         for i in range(rounds):
             for name, call in ({**slow, **fast} if i < slow_rounds else fast).items():
-                start = time.perf_counter()
-                call()
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
+                taken[name].append(seconds(call))
+    return taken
 
 
 def summarise(seconds: Sequence[float], reference: Sequence[float]) -> dict[str, float]:
