@@ -35,7 +35,7 @@ def main() -> None:
         folder = Path(name)
         timeline = folder / "timeline.json"
         node = [sys.executable, "-m", "benchmarks.ros_timed_node"]
-        parameters = [f"_weights:={options.weights}", f"_timeline:={timeline}"]
+        parameters = [f"_weights:={options.weights}", f"_timeline:={timeline}", "_registered:=true"]
         with running_master(folder) as environment:
             with running([*node, *parameters], environment):
                 exchange = run_peer(Request(frames, options.rate, len(frames)), folder, environment)

@@ -11,14 +11,15 @@ from typing import Any
 
 import rospy
 from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
 
-from benchmarks.ros_world import Array, Exchange, Frame, Request
+from benchmarks.ros_world import Array, Exchange, Request
 from bridgenet_infer.robotics.messages import image_fields, to_array
 
 RGB_FRAME, DEPTH_FRAME = "camera_rgb", "camera_depth"
-K = (525.0, 0.0, 319.5, 0.0, 525.0, 239.5, 0.0, 0.0, 1.0)
 
 
 def main(request_file: str, exchange_file: str) -> None:
@@ -55,17 +56,22 @@ def run(request: Request) -> Exchange:
     ]
     if not _wait_until(lambda: all(end.get_num_connections() for end in (*publishers, *subscribers)), 60):
         raise TimeoutError("no node /bridgenet")
-    publishers[2].publish(_info(request.frames[0]))
+    first = request.frames[0]
+    publishers[2].publish(_info(first.rgb, request.focal, first.rgb_stamp, RGB_FRAME))
+    latched = _latched(request)
     time.sleep(1)  # topics are not ordered among each other: the node must have it before the first frame
     start = time.monotonic()
     for i, frame in enumerate(request.frames):
         rgb = _image(frame.rgb, frame.rgb_stamp, RGB_FRAME)
         depth = _image(frame.depth, frame.depth_stamp, DEPTH_FRAME)
+        info = _info(frame.rgb, request.focal, frame.rgb_stamp, RGB_FRAME)
         time.sleep(max(start + i / request.rate - time.monotonic(), 0))
         exchange.sent[frame.depth_stamp] = time.monotonic()
-        for publisher, message in zip(publishers, (rgb, depth, _info(frame)), strict=True):
+        for publisher, message in zip(publishers, (rgb, depth, info), strict=True):
             publisher.publish(message)
     _wait_until(lambda: _is_over(exchange, request.pairs), request.patience)
+    for publisher in latched:
+        publisher.unregister()
     return exchange
 
 
@@ -80,9 +86,23 @@ def _is_over(exchange: Exchange, pairs: int) -> bool:
     return accounted == pairs and len(exchange.depths) == len(exchange.infos) == published
 
 
-def _info(frame: Frame) -> Any:
-    height, width = frame.rgb.shape[:2]
-    return CameraInfo(header=_header(frame.rgb_stamp, RGB_FRAME), height=height, width=width, K=K)
+def _latched(request: Request) -> list[Any]:
+    """Publishers of what the node needs once in order to register depth."""
+    if request.depth_focal is None:
+        return []
+    depth_info = rospy.Publisher("depth/camera_info", CameraInfo, queue_size=1, latch=True)
+    transforms = rospy.Publisher("/tf_static", TFMessage, queue_size=1, latch=True)
+    first = request.frames[0]
+    depth_info.publish(_info(first.depth, request.depth_focal, first.depth_stamp, DEPTH_FRAME))
+    pose = Transform(Vector3(*request.place), Quaternion(0.0, 0.0, 0.0, 1.0))
+    transforms.publish(TFMessage([TransformStamped(_header(0, RGB_FRAME), DEPTH_FRAME, pose)]))
+    return [depth_info, transforms]
+
+
+def _info(image: Array, focal: float, stamp: int, frame_id: str) -> Any:
+    height, width = image.shape[:2]
+    matrix = (focal, 0.0, (width - 1) / 2, 0.0, focal, (height - 1) / 2, 0.0, 0.0, 1.0)
+    return CameraInfo(header=_header(stamp, frame_id), height=height, width=width, K=matrix)
 
 
 def _image(array: Array, stamp: int, frame_id: str) -> Any:

@@ -1,7 +1,7 @@
 """A ROS 1 world for live runs: a master of one's own, programs in it, and a peer for the node.
 
 Needs rosmaster and rospy (Debian: python3-rosmaster, python3-rospy, python3-message-filters, python3-sensor-msgs,
-python3-diagnostic-msgs).
+python3-diagnostic-msgs, python3-tf2-msgs).
 """
 
 from __future__ import annotations
@@ -50,12 +50,20 @@ class Request:
         That the node should make of them: the peer waits until all are accounted for. 0: until the node complains.
     patience
         Seconds after the last frame; then the peer returns with what there is.
+    focal
+        Of the RGB camera, pixels.
+    depth_focal, place
+        If the node is to register depth: focal length of the depth camera, and x, y, z of that camera in the RGB
+        camera's frame, in metres; it is not turned.
     """
 
     frames: Sequence[Frame]
     rate: float
     pairs: int
     patience: float = 15.0
+    focal: float = 525.0
+    depth_focal: float | None = None
+    place: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclass

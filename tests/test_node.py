@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +25,7 @@ def pair(seed: int = 0) -> tuple[Any, Any]:
     depth = rng.integers(500, 4000, (12, 16)).astype(np.uint16)
     depth[2:4, 3:6] = 0
     return message(rng.integers(0, 256, (48, 64, 3), np.uint8), "rgb stamp", "camera_rgb"), message(
-        depth, f"stamp {seed}", "camera_depth"
+        depth, f"stamp {seed}", "/camera_rgb"
     )
 
 
@@ -45,7 +46,7 @@ def test_depth_is_published_in_the_rgb_frame_with_its_own_stamp(tiny_upsampler: 
     collector = Collector()
     node = DepthNode(tiny_upsampler, collector.publish, collector.warnings.append)
     info = SimpleNamespace(width=64)
-    node.on_camera_info(info)
+    node.on_camera_info("rgb", info)
     rgb, depth = pair()
     node.on_pair(rgb, depth)
     assert collector.ready.wait(30)
@@ -78,6 +79,44 @@ def test_a_frame_that_cannot_be_upsampled_is_left_out_and_the_next_one_is_not(ti
     assert len(collector.outputs) == 1
     assert "frame left out" in collector.warnings[0]
     assert node.diagnostics()["failed"] == "1"
+
+
+def test_frames_that_cannot_be_registered_are_left_out_until_the_transform_comes() -> None:
+    now, collector = [0.0], Collector()
+    node = DepthNode(lambda rgb, depth: depth, collector.publish, collector.warnings.append, clock=lambda: now[0])
+    raw = np.full((12, 16), 2000, np.uint16)
+    rgb, depth = message(np.zeros((48, 64, 3), np.uint8), "s", "rgb"), message(raw, "s", "depth")
+    for kind, focal, size in (("rgb", 160.0, (48, 64)), ("depth", 40.0, (12, 16))):
+        k = [focal, 0, (size[1] - 1) / 2, 0, focal, (size[0] - 1) / 2, 0, 0, 1]
+        node.on_camera_info(kind, SimpleNamespace(
+            header=SimpleNamespace(frame_id=kind), height=size[0], width=size[1], K=k, D=[], P=[0.0] * 12
+        ))  # fmt: skip
+
+    def give(failed: int) -> None:
+        node.on_pair(rgb, depth)
+        deadline = time.monotonic() + 30
+        while node.diagnostics()["failed"] != str(failed) and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    give(failed=1)
+    give(failed=2)
+    assert len(collector.warnings) == 1  # not once a frame
+    assert "static transforms" in collector.warnings[0]
+    assert node.complaint() == collector.warnings[0]
+    place, turn = SimpleNamespace(x=0.1, y=0.0, z=0.0), SimpleNamespace(x=0.0, y=0.0, z=0.0, w=1.0)
+    link = SimpleNamespace(
+        header=SimpleNamespace(frame_id="rgb"), child_frame_id="depth",
+        transform=SimpleNamespace(translation=place, rotation=turn),
+    )  # fmt: skip
+    node.on_static_transforms(SimpleNamespace(transforms=[link]))
+    node.on_pair(rgb, depth)
+    assert collector.ready.wait(30)
+    node.close()
+    moved = image_to_array(SimpleNamespace(**collector.outputs[-1].fields))
+    expected = raw.copy()
+    expected[:, :2] = 0  # 0.1 m at 2 m with a focal length of 40
+    assert np.array_equal(moved, expected)
+    assert collector.outputs[-1].frame_id == "rgb"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from bridgenet_infer.robotics.parameters import NodeParameters
 
 ROS = ROOT / "ros"
 ODD_NODES = [sys.executable, str(ROOT / "tests" / "ros_odd_nodes.py")]
+UNREGISTERED = [*ODD_NODES, "nearest", "_registered:=false"]  # said aloud: parameters outlive the nodes before
 NODE = [sys.executable, "-m", "bridgenet_infer.robotics.ros1"]
 SECOND = 10**9
 
@@ -45,7 +46,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     folder = tmp_path_factory.mktemp("ros")
     if shutil.which("rosmaster") is None:
         pytest.skip("rosmaster is not installed")
-    modules = "import rospy, message_filters, sensor_msgs.msg, diagnostic_msgs.msg"
+    modules = "import rospy, message_filters, sensor_msgs.msg, diagnostic_msgs.msg, tf2_msgs.msg"
     tried = subprocess.run([sys.executable, "-c", modules], env=ros_environment(folder), capture_output=True, text=True)
     if tried.returncode:
         pytest.skip(f"{sys.executable} cannot use rospy: {tried.stderr.strip().splitlines()[-1]}")
@@ -58,7 +59,7 @@ def test_live_node_hands_on_exact_pixels_with_the_stamps_of_depth_in_the_frame_o
     world: dict[str, str], tmp_path: Path, dtype: type[np.generic]
 ) -> None:
     frames = make_frames(20, lag=0.008, dtype=dtype)
-    with running([*ODD_NODES, "nearest"], world):
+    with running([*ODD_NODES, "nearest", "_registered:=true"], world):
         exchange = run_peer(Request(frames, rate=5, pairs=len(frames)), tmp_path, world)
     sent = {frame.depth_stamp: frame for frame in frames}
     assert len(exchange.depths) + exchange.count("dropped") == len(frames)
@@ -70,7 +71,7 @@ def test_live_node_hands_on_exact_pixels_with_the_stamps_of_depth_in_the_frame_o
         assert np.array_equal(depth, expected)
         assert frame_id == "camera_rgb"
     assert [(stamp, frame_id) for _, stamp, frame_id, _ in exchange.depths] == [info[:2] for info in exchange.infos]
-    assert {(width, matrix[:3]) for _, _, width, matrix in exchange.infos} == {(64, (525.0, 0.0, 319.5))}
+    assert {(width, matrix[:3]) for _, _, width, matrix in exchange.infos} == {(64, (525.0, 0.0, 31.5))}
     level, message, values = exchange.diagnostics
     assert (level, message) in [(0, "running")] or message.startswith("no pair")  # on a slow machine
     assert float(values["latency p99 (ms)"]) >= float(values["up-sampling p50 (ms)"]) > 0
@@ -93,6 +94,34 @@ def test_live_node_pairs_what_its_slop_allows(world: dict[str, str], tmp_path: P
     assert exchange.count("pairs received") == 5
 
 
+def test_live_node_registers_depth_of_another_frame(world: dict[str, str], tmp_path: Path) -> None:
+    frames = make_frames(5, lag=0.0)
+    for frame in frames:
+        frame.depth[:] = 2000
+        frame.depth[4:8, 6:10] = 1000  # nearer: it moves twice as far
+    # a pixel of depth is 4 of RGB; 0.1 m to the right: 2 pixels of depth at 2 m, 4 at 1 m
+    request = Request(frames, rate=2, pairs=5, focal=160.0, depth_focal=40.0, place=(0.1, 0.0, 0.0))
+    with running(UNREGISTERED, world):
+        exchange = run_peer(request, tmp_path, world)
+    expected = np.full((12, 16), 2000, np.uint16)
+    expected[:, :2] = 0
+    expected[4:8, 8:10] = 0  # hidden from the depth camera
+    expected[4:8, 10:14] = 1000
+    assert exchange.count("failed") == 0
+    assert len(exchange.depths) > 0
+    for depth, _, frame_id, _ in exchange.depths:
+        assert np.array_equal(depth, expected.repeat(4, 0).repeat(4, 1))
+        assert frame_id == "camera_rgb"
+
+
+def test_live_node_refuses_to_guess_where_depth_lies(world: dict[str, str], tmp_path: Path) -> None:
+    with (tmp_path / "node.txt").open("w") as log, running(UNREGISTERED, world, log):
+        exchange = run_peer(Request(make_frames(3, lag=0.0), rate=10, pairs=3), tmp_path, world)
+    assert exchange.depths == []
+    assert exchange.count("failed") + exchange.count("dropped") == 3
+    assert "depth is in the frame 'camera_depth', RGB in 'camera_rgb'" in (tmp_path / "node.txt").read_text()
+
+
 def test_launch_file_starts_the_network_with_its_parameters(
     world: dict[str, str], tmp_path: Path, lite: DepthUpsampler
 ) -> None:
@@ -100,7 +129,7 @@ def test_launch_file_starts_the_network_with_its_parameters(
     if roslaunch is None:
         pytest.skip("roslaunch is not installed")
     environment = {**world, "ROS_PACKAGE_PATH": str(ROS), "PATH": f"{Path(sys.executable).parent}:{world['PATH']}"}
-    arguments = ["fill_holes:=true", "output_encoding:=32FC1", "scale:=4", "device:=cpu"]
+    arguments = ["registered:=true", "fill_holes:=true", "output_encoding:=32FC1", "scale:=4", "device:=cpu"]
     frame = make_frames(1, lag=0.0)[0]
     with running([roslaunch, "bridgenet_infer", "bridgenet.launch", *arguments], environment):
         exchange = run_peer(Request([frame], rate=1, pairs=1), tmp_path, environment)
@@ -125,7 +154,15 @@ def test_node_refuses_parameters_before_the_first_frame(world: dict[str, str]) -
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("scale", "8x"), ("scale", 1), ("fill_holes", "maybe"), ("output_encoding", "mono8"), ("slop", 0), ("slop", True)],
+    [
+        ("scale", "8x"),
+        ("scale", 1),
+        ("registered", "no"),
+        ("fill_holes", "maybe"),
+        ("output_encoding", "mono8"),
+        ("slop", 0),
+        ("slop", True),
+    ],
 )
 def test_parameters_that_do_not_fit_are_named(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{name} must be .* got {value!r}"):

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .messages import image_fields, to_array
+from .alignment import Alignment
+from .messages import image_fields
 from .stream import DepthStream, StreamResult
 
 Array = npt.NDArray[Any]
@@ -54,6 +55,8 @@ class DepthNode:
         Called with every `DepthOutput` on the worker thread.
     warn
         Called with a line of text when something needs attention.
+    alignment
+        Says whether and how depth is registered to RGB first; by default it lies there if its frame_id is RGB's.
     encoding
         "16UC1" or "32FC1" for the output; by default the input's. Between them millimetres are metres times 1000, and
         holes 0 or NaN (REP 118).
@@ -67,6 +70,7 @@ class DepthNode:
         publish: Callable[[DepthOutput], None],
         warn: Callable[[str], None],
         *,
+        alignment: Alignment | None = None,
         encoding: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -74,16 +78,21 @@ class DepthNode:
             raise ValueError(f"encoding must be '16UC1' or '32FC1', got {encoding!r}")
         self._upsample, self._publish, self._warn = upsample, publish, warn
         self._encoding, self._clock = encoding, clock
+        self._alignment = alignment or Alignment()
         self._lock = threading.Lock()
-        self._info: Any = None
         self._last_pair = self._last_warning = clock()
         self._seen = {"rgb": 0, "depth": 0}
         self._failures = 0
+        self._failure, self._failed_at = "", -math.inf
         self._stream = DepthStream(self._work, on_result=self._deliver)
 
-    def on_camera_info(self, message: Any) -> None:
-        """Keep the RGB camera's latest CameraInfo."""
-        self._info = message
+    def on_camera_info(self, kind: str, message: Any) -> None:
+        """Keep the latest CameraInfo of "rgb" or "depth"."""
+        self._alignment.infos[kind] = message
+
+    def on_static_transforms(self, message: Any) -> None:
+        """Take a message of /tf_static."""
+        self._alignment.transforms.add(message)
 
     def on_message(self, kind: str) -> None:
         """Count a message of "rgb" or "depth", paired or not."""
@@ -98,17 +107,17 @@ class DepthNode:
         self._stream.submit(rgb, depth, (depth.header.stamp, rgb.header.frame_id))
 
     def check(self) -> None:
-        """Warn if messages come but no pair was made of them for two seconds; to be called about once a second."""
+        """Warn of what `complaint` says, every two seconds; to be called about once a second."""
         complaint, now = self.complaint(), self._clock()
         if complaint and now - self._last_warning >= SILENCE:
             self._last_warning = now
             self._warn(complaint)
 
     def complaint(self) -> str:
-        """Why there has been no pair for two seconds; empty if there was one."""
+        """Why there has been no pair for two seconds, or why a frame was left out since; empty if all is well."""
         seconds = self._clock() - self._last_pair
         if seconds < SILENCE:
-            return ""
+            return self._failure if self._clock() - self._failed_at < SILENCE else ""
         rgb, depth = self._seen["rgb"], self._seen["depth"]
         if rgb and depth:
             reason = "their stamps are farther apart than the slop, or the clocks differ"
@@ -139,17 +148,22 @@ class DepthNode:
     def _work(self, rgb: Any, depth: Any) -> Array | None:
         """None where the frame cannot be up-sampled: one bad frame must not end a robot's node."""
         try:
-            result: Array = np.asarray(self._upsample(to_array(rgb), to_array(depth)))
+            result: Array = np.asarray(self._upsample(*self._alignment(rgb, depth)))
             return convert(result, self._encoding)
         except ValueError as error:
             self._failures += 1
-            self._warn(f"frame left out: {error}")
+            before, now = (self._failure, self._failed_at), self._clock()
+            self._failure = f"frame left out: {error}"
+            # what is wrong with one frame is mostly wrong with all: `check` repeats it every two seconds
+            if self._failure != before[0] or now - before[1] >= SILENCE:
+                self._warn(self._failure)
+            self._failed_at = now
             return None
 
     def _deliver(self, result: StreamResult) -> None:
         if result.depth is not None:
             stamp, frame_id = result.stamp
-            info = copy.deepcopy(self._info)
+            info = copy.deepcopy(self._alignment.infos.get("rgb"))
             self._publish(DepthOutput(image_fields(result.depth), stamp, frame_id, info))
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..devices import Precision
 from ..upsampler import DEFAULT_WEIGHTS, DepthUpsampler
+from .alignment import Alignment
 
 Upsample = Callable[[npt.NDArray[np.generic], npt.NDArray[np.generic]], Any]
 ENCODINGS = ("auto", "16UC1", "32FC1")
@@ -27,6 +28,8 @@ class NodeParameters:
         As for `DepthUpsampler.from_pretrained`.
     scale
         2 to 16, or "auto": from the two sizes.
+    registered
+        Depth lies in the RGB camera whatever its frame_id says.
     fill_holes
         Publish filled depth instead of holes.
     output_encoding
@@ -44,6 +47,7 @@ class NodeParameters:
     scale: float | str = "auto"
     device: str = "auto"
     precision: str = "auto"
+    registered: bool = False
     fill_holes: bool = False
     output_encoding: str = "auto"
     slop: float = 0.02
@@ -51,6 +55,7 @@ class NodeParameters:
     def __post_init__(self) -> None:
         for name, fits, wanted in (
             ("scale", self.scale == "auto" or _between(self.scale, 2, 16), "'auto' or a number from 2 to 16"),
+            ("registered", isinstance(self.registered, bool), "true or false"),
             ("fill_holes", isinstance(self.fill_holes, bool), "true or false"),
             ("output_encoding", self.output_encoding in ENCODINGS, f"one of {', '.join(ENCODINGS)}"),
             # the synchronisers of ROS take stamps that differ by less than the slop: 0 matches nothing
@@ -68,6 +73,10 @@ class NodeParameters:
     def encoding(self) -> str | None:
         """As `DepthNode` takes it."""
         return None if self.output_encoding == "auto" else self.output_encoding
+
+    def alignment(self, rgb_topic: str, depth_topic: str) -> Alignment:
+        """How depth of this topic comes to lie on images of that one."""
+        return Alignment(self.scale, self.registered, rgb_topic, depth_topic)
 
     def load(self) -> Upsample:
         """Load the weights: a function (rgb, LR depth) -> depth; raises what `DepthUpsampler.from_pretrained` does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import message_filters
@@ -11,6 +12,7 @@ import rospy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
 
 from .node import PARTNERS, DepthNode, DepthOutput
 from .parameters import NodeParameters, Upsample
@@ -50,7 +52,8 @@ def main(load: Callable[[NodeParameters], Upsample] = NodeParameters.load) -> No
             output.camera_info.header = header
             info_publisher.publish(output.camera_info)
 
-    node = DepthNode(load(parameters), publish, rospy.logwarn, encoding=parameters.encoding)
+    alignment = parameters.alignment(rospy.resolve_name("rgb/image"), rospy.resolve_name("depth/image"))
+    node = DepthNode(load(parameters), publish, rospy.logwarn, alignment=alignment, encoding=parameters.encoding)
 
     def on_pair(rgb: Any, depth: Any) -> None:
         # an exception that leaves the callback would be logged and leave the synchroniser locked
@@ -63,7 +66,11 @@ def main(load: Callable[[NodeParameters], Upsample] = NodeParameters.load) -> No
 
     rgb = message_filters.Subscriber("rgb/image", Image, **INPUT)
     depth = message_filters.Subscriber("depth/image", Image, **INPUT)
-    info = rospy.Subscriber("rgb/camera_info", CameraInfo, node.on_camera_info, **INPUT)
+    others = [
+        rospy.Subscriber("rgb/camera_info", CameraInfo, partial(node.on_camera_info, "rgb"), **INPUT),
+        rospy.Subscriber("depth/camera_info", CameraInfo, partial(node.on_camera_info, "depth"), **INPUT),
+        rospy.Subscriber("/tf_static", TFMessage, node.on_static_transforms),
+    ]
     rgb.registerCallback(lambda message: node.on_message("rgb"))
     depth.registerCallback(lambda message: node.on_message("depth"))
     message_filters.ApproximateTimeSynchronizer([rgb, depth], PARTNERS, parameters.slop).registerCallback(on_pair)
@@ -71,7 +78,7 @@ def main(load: Callable[[NodeParameters], Upsample] = NodeParameters.load) -> No
     while not stop.wait(1.0):  # wall time: a stopped simulation must be told of, too
         node.check()
         diagnostics_publisher.publish(_diagnostics(node))
-    for subscriber in (rgb, depth, info):
+    for subscriber in (rgb, depth, *others):
         subscriber.unregister()
     node.close()
     if errors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from functools import partial
 
 import message_filters
 import rclpy
@@ -10,15 +11,17 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
 
 from .node import PARTNERS, DepthNode, DepthOutput
 from .parameters import NodeParameters
 
 # the last pair is kept by DepthNode: a depth of 1 here would drop RGB of one frame and depth of another
 SENSOR_DATA = QoSProfile(depth=PARTNERS, reliability=ReliabilityPolicy.BEST_EFFORT)
+STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # as tf2's listeners ask for /tf_static
 RELIABLE = QoSProfile(depth=1)  # reaches best-effort and reliable subscribers (REP 2003)
 
 
@@ -49,11 +52,15 @@ def main() -> None:
             output.camera_info.header = header
             info_publisher.publish(output.camera_info)
 
-    node = DepthNode(parameters.load(), publish, ros.get_logger().warning, encoding=parameters.encoding)
+    alignment = parameters.alignment(ros.resolve_topic_name("rgb/image"), ros.resolve_topic_name("depth/image"))
+    warn = ros.get_logger().warning
+    node = DepthNode(parameters.load(), publish, warn, alignment=alignment, encoding=parameters.encoding)
 
     rgb = message_filters.Subscriber(ros, Image, "rgb/image", qos_profile=SENSOR_DATA)
     depth = message_filters.Subscriber(ros, Image, "depth/image", qos_profile=SENSOR_DATA)
-    ros.create_subscription(CameraInfo, "rgb/camera_info", node.on_camera_info, SENSOR_DATA)
+    ros.create_subscription(CameraInfo, "rgb/camera_info", partial(node.on_camera_info, "rgb"), SENSOR_DATA)
+    ros.create_subscription(CameraInfo, "depth/camera_info", partial(node.on_camera_info, "depth"), SENSOR_DATA)
+    ros.create_subscription(TFMessage, "/tf_static", node.on_static_transforms, STATIC)
     rgb.registerCallback(lambda message: node.on_message("rgb"))
     depth.registerCallback(lambda message: node.on_message("depth"))
     pairs = message_filters.ApproximateTimeSynchronizer([rgb, depth], PARTNERS, parameters.slop)

@@ -5,12 +5,18 @@ from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-TOPICS = {"rgb": "rgb/image", "depth": "depth/image", "camera_info": "rgb/camera_info"}
+TOPICS = {
+    "rgb": "rgb/image",
+    "depth": "depth/image",
+    "camera_info": "rgb/camera_info",
+    "depth_camera_info": "depth/camera_info",
+}
 PARAMETERS = {
     "weights": "lite",
     "scale": "auto",
     "device": "auto",
     "precision": "auto",
+    "registered": "false",
     "fill_holes": "false",
     "output_encoding": "auto",
     "slop": "0.02",
