@@ -15,21 +15,18 @@ from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.read import read_depth
 from bridgenet_infer.robotics.bag_command import main
 from bridgenet_infer.robotics.matching import match_stamps
-from bridgenet_infer.robotics.messages import compressed_fields, image_fields, image_to_array
+from bridgenet_infer.robotics.messages import image_to_array
 from bridgenet_infer.robotics.tum import read_list, upsample_tum
 
 pytest.importorskip("rosbags", reason="needs the extra bags")
 from rosbags.highlevel import AnyReader
-from rosbags.rosbag1 import Writer as Ros1Writer
-from rosbags.rosbag2 import StoragePlugin
-from rosbags.rosbag2 import Writer as Ros2Writer
-from rosbags.typesys import Stores, get_typestore
 
+from benchmarks.recordings import DEPTH, KINDS, RGB, RGB_INFO, Recording, bag_path, write_recording
+from benchmarks.ros_world import Frame
+from bridgenet_infer.robotics.bag_topics import Topics
 from bridgenet_infer.robotics.bags import upsample_bag
 
-KINDS = ("ros1", "sqlite3", "mcap")
 START = 1_700_000_000_000_000_000  # nanoseconds
-RGB, DEPTH, INFO = "/camera/color/image_raw", "/camera/depth/image_raw", "/camera/color/camera_info"
 OUTPUT = "/bridgenet/depth/image_raw"
 FRAMES = 5
 
@@ -41,52 +38,11 @@ def frame(index: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 256, (48, 64, 3), np.uint8), depth
 
 
-def write_bag(path: Path, kind: str, delay: float = 0.004, compressed: bool = False, frames: int = FRAMES) -> Path:
-    """RGB at 10 Hz, depth `delay` seconds later, CameraInfo, and a topic of another type."""
-    ros1 = kind == "ros1"
-    store = get_typestore(Stores.ROS1_NOETIC if ros1 else Stores.ROS2_HUMBLE)
-    types = store.types
-    bag: Any
-    bag = Ros1Writer(path) if ros1 else Ros2Writer(path, version=8, storage_plugin=getattr(StoragePlugin, kind.upper()))
-    image = "sensor_msgs/msg/CompressedImage" if compressed else "sensor_msgs/msg/Image"
-
-    def header(stamp: int, frame_id: str, index: int) -> Any:
-        time = types["builtin_interfaces/msg/Time"](stamp // 10**9, stamp % 10**9)
-        return types["std_msgs/msg/Header"](stamp=time, frame_id=frame_id, **({"seq": index} if ros1 else {}))
-
-    def add(connection: Any, stamp: int, message: Any) -> None:
-        serialise = store.serialize_ros1 if ros1 else store.serialize_cdr
-        bag.write(connection, stamp, serialise(message, connection.msgtype))
-
-    def picture(array: np.ndarray, head: Any, kind: str) -> Any:
-        fields = compressed_fields(array, kind) if compressed else image_fields(array)
-        fields["data"] = np.frombuffer(fields["data"], np.uint8)
-        return types[image](header=head, **fields)
-
-    with bag:
-        rgb, depth = (bag.add_connection(name, image, typestore=store) for name in (RGB, DEPTH))
-        info = bag.add_connection(INFO, "sensor_msgs/msg/CameraInfo", typestore=store)
-        text = bag.add_connection("/chatter", "std_msgs/msg/String", typestore=store)
-        for index in range(frames):
-            stamp = START + index * 10**8
-            later = stamp + int(delay * 1e9)
-            colours, metres = frame(index)
-            add(text, stamp, types["std_msgs/msg/String"](f"frame {index}"))
-            add(rgb, stamp, picture(colours, header(stamp, "camera_rgb", index), "png"))
-            matrix = np.array([50.0, 0, 31.5, 0, 50.0, 23.5, 0, 0, 1])
-            names = ("k", "d", "r", "p") if not ros1 else ("K", "D", "R", "P")
-            values = (matrix, np.zeros(5), np.eye(3).ravel(), np.pad(matrix.reshape(3, 3), ((0, 0), (0, 1))).ravel())
-            region = types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
-            add(info, stamp, types["sensor_msgs/msg/CameraInfo"](
-                header=header(stamp, "camera_rgb", index), height=48, width=64, distortion_model="plumb_bob",
-                binning_x=0, binning_y=0, roi=region, **dict(zip(names, values, strict=True)),
-            ))  # fmt: skip
-            add(depth, later, picture(metres, header(later, "camera_depth", index), "compressedDepth"))
-    return path
-
-
-def bag_path(folder: Path, name: str, kind: str) -> Path:
-    return folder / (f"{name}.bag" if kind == "ros1" else name)
+def write_bag(path: Path, kind: str, delay: float = 0.004, compressed: bool = False) -> Path:
+    """RGB at 10 Hz, depth `delay` seconds later."""
+    stamps = [START + index * 10**8 for index in range(FRAMES)]
+    frames = [Frame(*frame(index), stamp, stamp + int(delay * 1e9)) for index, stamp in enumerate(stamps)]
+    return write_recording(path, kind, Recording(frames, compressed))
 
 
 def read_bag(path: Path) -> dict[str, list[tuple[int, Any]]]:
@@ -111,7 +67,7 @@ def test_a_bag_comes_out_with_depth_beside_its_originals(
     seen: list[tuple[int, int]] = []
     report = upsample_bag(source, target, tiny_upsampler, settings="a", progress=lambda *at: seen.append(at))
     assert (report.rgb, report.depth, report.pairs, report.reused, report.failed) == (FRAMES, FRAMES, FRAMES, 0, [])
-    assert (report.topics.rgb, report.topics.depth, report.topics.info) == (RGB, DEPTH, INFO)
+    assert report.topics == Topics(RGB, DEPTH, RGB_INFO, None)
     assert seen == [(i + 1, FRAMES) for i in range(FRAMES)]
     before, after = read_bag(source), read_bag(target)
     assert set(after) - set(before) == {OUTPUT, "/bridgenet/depth/camera_info"}
