@@ -69,12 +69,12 @@ class BagReader:
 
 @contextmanager
 def reading(source: Path) -> Iterator[BagReader]:
-    """Open a .bag file or a folder of ROS 2; FileNotFoundError, or ValueError if it is no whole bag."""
+    """Open a .bag file or a folder of ROS 2; FileNotFoundError, or ValueError if it cannot be read."""
+    if not source.exists():
+        raise FileNotFoundError(f"{source} does not exist")
     try:
         reader = AnyReader([source], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
         reader.open()
-    except FileNotFoundError:
-        raise
     except Exception as error:  # damaged bytes can raise anything
         cure = "'rosbag reindex'" if source.suffix == ".bag" else "'ros2 bag reindex' or 'mcap recover'"
         reason = str(error) or repr(error)
