@@ -80,6 +80,12 @@ def test_distortion_is_undone_and_applied() -> None:
     depth = 2 + 0.002 * x + 0.001 * y
     same = register_depth(depth, matrix, matrix, np.eye(4), (120, 160), 1, depth_distortion=bent, rgb_distortion=bent)
     assert np.abs(same - depth)[same > 0].max() < 0.004
+    motion = np.eye(4)
+    motion[:3, 3] = [0.1, -0.05, 0.2]
+    none, zeros = (
+        register_depth(depth, matrix, matrix, motion, (120, 160), 2, rgb_distortion=rgb) for rgb in (None, np.zeros(5))
+    )
+    assert np.array_equal(none, zeros)
     straight = register_depth(depth, matrix, matrix, np.eye(4), (120, 160), 1, depth_distortion=bent)
     assert np.abs(straight - depth)[5:-5, 5:-5].max() > 0.004
 

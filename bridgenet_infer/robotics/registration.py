@@ -89,12 +89,9 @@ def register_depth(
     moved, source = moved[before], z[valid][before]
     if not len(moved):
         return np.zeros(size, depth.dtype)
-    pixels, _ = cv2.projectPoints(
-        moved.reshape(-1, 1, 3), np.zeros(3), np.zeros(3), np.asarray(rgb_matrix, np.float64), rgb_distortion
-    )
     # to the coarse grid, by the half-pixel rule
     coarser = np.array([size[1] / rgb_size[1], size[0] / rgb_size[0]])
-    places = (pixels.reshape(-1, 2).astype(np.float64) + 0.5) * coarser - 0.5
+    places = (_project(moved, np.asarray(rgb_matrix, np.float64), rgb_distortion) + 0.5) * coarser - 0.5
     zoom = float(rgb_matrix[0][0] / depth_matrix[0][0]) * size[1] / rgb_size[1]
     half: Floats = np.maximum(SPREAD * zoom * source / moved[:, 2] / 2, 0.5)
     nearest = _splat(places, half, moved[:, 2], size)
@@ -105,6 +102,15 @@ def register_depth(
         nearest = np.clip(np.floor(np.where(seen, nearest, 0) + 0.5), 0, limit)
     registered: Array = np.where(seen, nearest, 0).astype(depth.dtype)
     return registered
+
+
+def _project(points: Floats, matrix: Floats, distortion: Array | None) -> Floats:
+    """(n, 2) pixels of (n, 3) points before the camera."""
+    if distortion is None:  # OpenCV works out derivatives, too, which takes most of a frame's time
+        flat: Floats = points[:, :2] / points[:, 2:] @ matrix[:2, :2].T + matrix[:2, 2]
+        return flat
+    pixels, _ = cv2.projectPoints(points.reshape(-1, 1, 3), np.zeros(3), np.zeros(3), matrix, distortion)
+    return np.asarray(pixels, np.float64).reshape(-1, 2)
 
 
 def _splat(places: Floats, half: Floats, z: Floats, size: tuple[int, int]) -> Floats:
