@@ -35,6 +35,33 @@ def test_registered_depth_is_what_the_other_camera_sees() -> None:
     assert behind.mean() < 0.01  # no see-through
 
 
+def test_coarse_samples_are_the_mean_of_one_surface_and_not_its_nearest_noise() -> None:
+    camera = default_camera(320, 240)
+    rng = np.random.default_rng(0)
+    depth = 2 + rng.normal(0, 0.01, (240, 320))
+    depth[:, 165:] = 1 + rng.normal(0, 0.01, (240, 155))  # three of eight columns
+    depth[rng.random(depth.shape) < 0.1] = 0
+    registered = register_depth(depth, matrix_of(camera), matrix_of(camera), np.eye(4), (240, 320), 8)
+    assert (registered > 0).all()  # lost samples make no holes
+    assert np.abs(registered[:, :21] - 2).max() < 0.02
+    assert np.abs(registered[:, 21:] - 1).max() < 0.02
+    assert abs(registered[:, :20].mean() - 2) < 1e-3
+    assert registered[:, :20].std() < 0.002
+
+
+def test_most_of_a_pixel_must_have_been_measured_when_its_centre_was_not() -> None:
+    camera = default_camera(32, 32)
+    depth = np.zeros((32, 32), np.uint16)
+    depth[:, :3] = 1000  # three of the eight columns of the first pixels
+    registered = register_depth(depth, matrix_of(camera), matrix_of(camera), np.eye(4), (32, 32), 8)
+    assert (registered == 0).all()
+    depth[:, :8] = 1000
+    depth[3::8, 3:5] = depth[4::8, 3:5] = 0  # the four about each centre
+    registered = register_depth(depth, matrix_of(camera), matrix_of(camera), np.eye(4), (32, 32), 8)
+    assert (registered[:, 0] == 1000).all()
+    assert (registered[:, 1:] == 0).all()
+
+
 def test_an_object_hides_what_lies_behind_it() -> None:
     camera = default_camera(160, 120)
     depth = np.full((120, 160), 3.0, np.float32)

@@ -76,7 +76,6 @@ def render(scene: Scene, camera: Camera, pose: Array | None = None, seed: int = 
     """
     pose = np.eye(4) if pose is None else pose
     shape = (camera.height, camera.width)
-    depth, _ = _cast(scene, pose[:3, 3], camera.rays() @ pose[:3, :3].T)
     colour = np.zeros((*shape, 3))
     for offset in ((-0.25, -0.25), (-0.25, 0.25), (0.25, -0.25), (0.25, 0.25)):
         rays = camera.rays(offset) @ pose[:3, :3].T
@@ -84,7 +83,14 @@ def render(scene: Scene, camera: Camera, pose: Array | None = None, seed: int = 
     rng = np.random.default_rng(seed)
     colour = cv2.GaussianBlur(colour, (0, 0), 0.6) + rng.normal(0, 0.008, colour.shape)
     rgb = (np.clip(colour, 0, 1) ** (1 / 1.8) * 255 + 0.5).astype(np.uint8)
-    return rgb, depth.reshape(shape).astype(np.float32)
+    return rgb, render_depth(scene, camera, pose)
+
+
+def render_depth(scene: Scene, camera: Camera, pose: Array | None = None) -> npt.NDArray[np.float32]:
+    """The depth of `render` alone: (H, W) metres, 0 where nothing is hit."""
+    pose = np.eye(4) if pose is None else pose
+    depth, _ = _cast(scene, pose[:3, 3], camera.rays() @ pose[:3, :3].T)
+    return depth.reshape(camera.height, camera.width).astype(np.float32)
 
 
 def _cast(scene: Scene, origin: Array, rays: Array) -> tuple[Array, Array]:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
-SPREAD = 1.05  # of a sample's footprint: samples side by side leave no gap
+SPREAD = 1.2  # of a sample's footprint: samples side by side leave no gap, not even on slanted surfaces
+SAME_SURFACE = 0.03  # of z: samples of a pixel that differ by less are averaged
 
 
 def scale_intrinsics(matrix: Array, factor: float) -> Floats:
@@ -51,8 +52,10 @@ def register_depth(
 ) -> Array:
     """Project raw depth into the RGB camera, on a grid `scale` times coarser than the image.
 
-    Every sample covers the square that its footprint has there; where several land, the nearest wins, so that what
-    an object hides does not show through it.
+    Every sample covers the square that its footprint has there. Of those that cover a pixel's centre the nearest wins,
+    so that what an object hides does not show through it; what lies within the pixel on the same surface is averaged:
+    less noise, no mixture across an edge. A centre that nothing covers is a hole, unless most of its pixel was
+    measured.
 
     Parameters
     ----------
@@ -93,14 +96,15 @@ def register_depth(
     coarser = np.array([size[1] / rgb_size[1], size[0] / rgb_size[0]])
     places = (_project(moved, np.asarray(rgb_matrix, np.float64), rgb_distortion) + 0.5) * coarser - 0.5
     zoom = float(rgb_matrix[0][0] / depth_matrix[0][0]) * size[1] / rgb_size[1]
-    half: Floats = np.maximum(SPREAD * zoom * source / moved[:, 2] / 2, 0.5)
-    nearest = _splat(places, half, moved[:, 2], size)
-    seen = np.isfinite(nearest)
+    side: Floats = zoom * source / moved[:, 2]
+    nearest = _splat(places, SPREAD * side / 2, moved[:, 2], size)
+    result = _average(places, side, moved[:, 2], nearest)
+    seen = np.isfinite(result)
     if depth.dtype.kind in "ui":
         limit = np.iinfo(depth.dtype).max
-        seen &= nearest < limit + 0.5
-        nearest = np.clip(np.floor(np.where(seen, nearest, 0) + 0.5), 0, limit)
-    registered: Array = np.where(seen, nearest, 0).astype(depth.dtype)
+        seen &= result < limit + 0.5
+        result = np.clip(np.floor(np.where(seen, result, 0) + 0.5), 0, limit)
+    registered: Array = np.where(seen, result, 0).astype(depth.dtype)
     return registered
 
 
@@ -126,6 +130,28 @@ def _splat(places: Floats, half: Floats, z: Floats, size: tuple[int, int]) -> Fl
             inside &= (column >= 0) & (column < size[1]) & (row >= 0) & (row < size[0])
             np.minimum.at(buffer, row[inside] * size[1] + column[inside], z[inside])
     return buffer.reshape(size)
+
+
+def _average(places: Floats, side: Floats, z: Floats, nearest: Floats) -> Floats:
+    """(h, w) mean z of the samples in a pixel that are of the surface at its centre, infinite where there is none.
+
+    The least of many samples, which z-buffers of coarse pixels keep, would be too near by twice the noise and more.
+    """
+    size, surface = nearest.shape, nearest.ravel().copy()
+    cell = np.floor(places + 0.5).astype(np.int64)
+    inside = ((cell >= 0) & (cell < (size[1], size[0]))).all(1)
+    index, z, area = cell[inside, 1] * size[1] + cell[inside, 0], z[inside], side[inside] ** 2
+    # single samples that a sensor lost make no hole in a pixel of many
+    least = np.full(len(surface), np.inf)
+    np.minimum.at(least, index, z)
+    measured = np.bincount(index, area, len(surface)) > 0.75
+    surface = np.where(np.isinf(surface) & measured, least, surface)
+    for _ in range(2):  # about the mean the second time: one sample alone may lie at the noise's end
+        same = np.abs(z - surface[index]) <= SAME_SURFACE * z
+        count = np.bincount(index[same], minlength=len(surface))
+        total = np.bincount(index[same], z[same], len(surface))
+        surface = np.where(count > 0, total / np.maximum(count, 1), surface)
+    return surface.reshape(size)
 
 
 def _rays(shape: tuple[int, ...], matrix: Array, distortion: Array | None) -> Floats:

@@ -1,0 +1,50 @@
+"""The benchmarks of registration, soak and overhead count what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.registration import METHODS, Rig, camera, measure, score, seen_by_depth_camera
+from training.raycast import build_scene
+
+
+def test_mistakes_holes_and_gaps_are_told_apart() -> None:
+    truth = np.full((20, 20), 2.0)
+    truth[:, 10:] = 1.0
+    result = truth.copy()
+    result[:2, 9] = 1.0  # before what is there, in the band along the edge
+    result[1, 10] = 2.0  # behind it
+    result[2, :4] = 0
+    result[10:, :8] += 0.004
+    in_view = np.ones((20, 20), bool)
+    visible = in_view.copy()
+    visible[2, :2] = False
+    scores = score(result, truth, in_view, visible)
+    assert scores["fattened %"] == pytest.approx(100 * 2 / 396)
+    assert scores["through %"] == pytest.approx(100 * 1 / 396)
+    assert scores["holes %"] == pytest.approx(1)
+    assert scores["gaps %"] == pytest.approx(100 * 2 / 398)
+    assert scores["bias mm"] > 0 == scores["median mm"]
+
+
+def test_what_an_object_hides_from_the_depth_camera_is_in_view_but_not_visible() -> None:
+    rig = Rig(camera(64, 48, 60, 0, 0), camera(64, 48, 60, 0, 0), 0.1)
+    raw = np.full((48, 64), 2.0)
+    raw[:, 30:34] = 0.5
+    truth = np.full((48, 64), 2.0)  # the object taken away: what was behind it had not been seen
+    in_view, visible = seen_by_depth_camera(truth, rig.rgb, raw, rig)
+    assert in_view[24].sum() > visible[24].sum() > 0
+    hidden = in_view[24] & ~visible[24]
+    assert 4 <= hidden.sum() <= 6
+
+
+def test_registration_beats_simpler_rules_under_noise() -> None:
+    rig = Rig(camera(320, 240, 290, 1, -1), camera(320, 240, 262, -2, 2), 0.025)
+    figures = measure([build_scene(4000)], rig, 4, noisy=True)
+    assert list(figures) == list(METHODS)
+    ours, least, last = figures.values()
+    assert abs(ours["bias mm"]) < 1 < 10 < -least["bias mm"]
+    assert ours["mean mm"] < 0.5 * last["mean mm"]
+    assert ours["through %"] < 0.5 * last["through %"]
+    assert ours["fattened %"] < 0.5 * least["fattened %"]
