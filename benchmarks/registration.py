@@ -4,9 +4,9 @@ Rendered scenes seen by two cameras with known intrinsics and extrinsics. The ra
 coarser than the other's image and compared with the depth rendered there, sample by sample: exact depth, and depth
 with a structured-light sensor's noise of which one sample in twenty is lost. Beside it two simpler rules.
 
-median, mean, bias: of the error away from depth edges. through: share of samples that show what lies behind the surface
-that they should show; fattened: what lies before it. holes: share of what lies in the depth camera's view; gaps: of what
-it does see.
+median, mean, bias: of the error away from depth edges. through: share of samples that show what lies behind the
+surface that they should show; fattened: what lies before it. holes: share of what lies in the depth camera's view;
+gaps: of what it does see.
 """
 
 from __future__ import annotations

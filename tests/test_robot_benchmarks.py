@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
+from benchmarks.overhead import frame, replicate
+from benchmarks.overhead import measure as overhead
 from benchmarks.registration import METHODS, Rig, camera, measure, score, seen_by_depth_camera
+from benchmarks.soak import FEEDS, resident_mb, soak
+from bridgenet_infer import DepthUpsampler
 from training.raycast import build_scene
 
 
@@ -48,3 +54,37 @@ def test_registration_beats_simpler_rules_under_noise() -> None:
     assert ours["mean mm"] < 0.5 * last["mean mm"]
     assert ours["through %"] < 0.5 * last["through %"]
     assert ours["fattened %"] < 0.5 * least["fattened %"]
+
+
+@pytest.mark.parametrize("feed", list(FEEDS))
+def test_a_soak_accounts_for_every_frame(tiny_upsampler: DepthUpsampler, feed: str) -> None:
+    run = soak(tiny_upsampler, 60, feed)
+    assert (run.submitted, run.unaccounted, run.failed) == (60, 0, 0)
+    assert run.published == run.finished > 0
+    assert run.in_order
+    assert min(run.start_mb, run.middle_mb, run.end_mb) > 20
+    assert (run.dropped == 0) == (feed == "blocking") or feed == "camera"
+
+
+def test_the_resident_size_sees_what_is_kept() -> None:
+    before = resident_mb()
+    kept = np.ones((40, 1000, 1000), np.uint8)
+    assert resident_mb() - before > 0.8 * kept.nbytes / 1e6
+
+
+def test_overhead_counts_what_lies_outside_the_network() -> None:
+    pair = frame(48, 64)
+
+    def slow(rgb: np.ndarray, depth: np.ndarray) -> np.ndarray:
+        time.sleep(0.02)
+        return replicate(rgb, depth)
+
+    seconds = overhead(slow, pair, rounds=2, frames=3)
+    assert [len(values) for values in seconds.values()] == [2, 2, 2]
+    assert all(0.02 < value < 0.2 for values in seconds.values() for value in values)
+
+    def fails(rgb: np.ndarray, depth: np.ndarray) -> np.ndarray:
+        raise ValueError("no scale explains these shapes")
+
+    with pytest.raises(ValueError, match="no scale"):
+        overhead(fails, pair, rounds=1, frames=1)

@@ -1,0 +1,125 @@
+"""What `DepthStream` and the core of the ROS nodes cost: `python -m benchmarks.overhead`.
+
+Frames per second relative to calling the up-sampler in a loop: direct calls, stream and node take turns, a few frames
+each, and the ratio is taken in every round, so that what else the machine does meets all of them. The stream is fed
+blocking (nothing dropped), the node with message objects, a pair whenever the last result was published. The second
+table has nearest neighbour in the network's place: what is left is the time of everything else, in milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.baselines import nearest
+from benchmarks.report import text_table, write_json
+from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.robotics.messages import image_fields
+from bridgenet_infer.robotics.node import DepthNode
+from bridgenet_infer.robotics.stream import DepthStream
+
+Array = npt.NDArray[Any]
+Upsample = Callable[[Array, Array], Any]
+SCALE = 8
+PATIENCE = 120  # seconds for one frame
+
+
+def main() -> None:
+    """Command line of the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--size", type=int, nargs=2, default=[480, 640], metavar=("H", "W"))
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--frames", type=int, default=4, help="per turn")
+    parser.add_argument("--out", type=Path, default=Path("out", "overhead"))
+    options = parser.parse_args()
+    upsampler = DepthUpsampler.from_pretrained(options.weights)
+    pair = frame(options.size[0], options.size[1])
+    content: dict[str, object] = {"weights": options.weights, "size": options.size, "scale": SCALE}
+    for name, upsample, frames in (
+        (options.weights, upsampler, options.frames),
+        ("nearest neighbour", replicate, 25 * options.frames),
+    ):
+        seconds = measure(upsample, pair, options.rounds, frames)
+        ratios = {way: np.array(seconds["direct"]) / values for way, values in seconds.items()}
+        table = {way: {"ms per frame": 1000 * float(np.median(seconds[way])), "frames/s over direct":
+                       float(np.median(ratio)), "least": float(ratio.min()), "most": float(ratio.max())}
+                 for way, ratio in ratios.items()}  # fmt: skip
+        header = list(table["direct"])
+        rows = [[way, *(f"{values[key]:.3f}" for key in header)] for way, values in table.items()]
+        print(f"{name}, {options.size[1]} x {options.size[0]}, {options.rounds} rounds of {frames} frames")
+        print(text_table(["", *header], rows), flush=True)
+        content[name] = table
+    write_json(options.out / "overhead.json", content)
+
+
+def frame(height: int, width: int) -> tuple[Array, Array]:
+    """RGB uint8 and LR depth uint16 of noise, an eighth of the size."""
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 256, (height, width, 3), np.uint8)
+    return rgb, rng.integers(500, 4000, (height // SCALE, width // SCALE), np.uint16)
+
+
+def replicate(rgb: Array, depth: Array) -> Array:
+    """Nearest neighbour."""
+    return nearest(depth, rgb.shape[:2])
+
+
+def measure(upsample: Upsample, pair: tuple[Array, Array], rounds: int, frames: int) -> dict[str, list[float]]:
+    """Seconds per frame of every round, for the direct calls, the stream and the node; one more round goes before."""
+    seconds: dict[str, list[float]] = {"direct": [], "DepthStream": [], "DepthNode": []}
+    for turn in range(rounds + 1):
+        for way, run in (("direct", _direct), ("DepthStream", _stream), ("DepthNode", _node)):
+            elapsed = run(upsample, pair, frames) / frames
+            if turn:
+                seconds[way].append(elapsed)
+    return seconds
+
+
+def _direct(upsample: Upsample, pair: tuple[Array, Array], frames: int) -> float:
+    start = time.perf_counter()
+    for _ in range(frames):
+        upsample(*pair)
+    return time.perf_counter() - start
+
+
+def _stream(upsample: Upsample, pair: tuple[Array, Array], frames: int) -> float:
+    results: list[int] = []
+    with DepthStream(upsample, drop="none", on_result=lambda result: results.append(result.sequence)) as stream:
+        start = time.perf_counter()
+        for _ in range(frames):
+            stream.submit(*pair)
+        stream.close()
+        elapsed = time.perf_counter() - start
+    if results != list(range(frames)):
+        raise RuntimeError(f"{len(results)} results of {frames} frames")
+    return elapsed
+
+
+def _node(upsample: Upsample, pair: tuple[Array, Array], frames: int) -> float:
+    rgb, depth = (
+        SimpleNamespace(header=SimpleNamespace(stamp=0, frame_id="camera"), **image_fields(array)) for array in pair
+    )
+    published, warnings = threading.Semaphore(0), list[str]()
+    node = DepthNode(upsample, lambda output: published.release(), warnings.append)
+    node.on_camera_info(SimpleNamespace(height=pair[0].shape[0], width=pair[0].shape[1], k=[1.0] * 9))
+    start = time.perf_counter()
+    for _ in range(frames):
+        node.on_pair(rgb, depth)
+        if not published.acquire(timeout=PATIENCE):
+            raise RuntimeError(f"nothing published: {warnings}")
+    elapsed = time.perf_counter() - start
+    node.close()
+    return elapsed
+
+
+if __name__ == "__main__":
+    main()
