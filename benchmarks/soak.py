@@ -1,9 +1,9 @@
 """Thousands of frames through a `DepthStream`: `python -m benchmarks.soak --frames 10000`.
 
 Three ways to feed it, every frame in arrays of its own: "blocking" (nothing is dropped, each frame is worked on),
-"camera" (as fast as it works on average, so that some frames come too early) and "flood" (ten times as fast). Measured
-are the resident size after the warm-up, in the middle and at the end, and whether every frame is accounted for.
-Linux only (/proc).
+"camera" (as often as the up-sampler alone can follow, so that some frames come too early) and "flood" (ten times as
+often). Measured are the resident size after the warm-up, in the middle and at the end, and whether every frame is
+accounted for. Linux only (/proc).
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from bridgenet_infer.robotics.stream import DepthStream, StreamResult
 
 Array = npt.NDArray[Any]
 RGB_SIZE, LR_SIZE = (48, 64), (12, 16)
-WARM_UP = 100
 FEEDS: dict[str, tuple[Literal["none", "oldest"], float]] = {  # what is dropped; frames per frame that can be worked on
     "blocking": ("none", float("inf")),
     "camera": ("oldest", 1.0),
@@ -74,14 +73,14 @@ def main() -> None:
     write_json(options.out / "soak.json", {"weights": options.weights, "sha256": upsampler.sha256, "runs": content})
 
 
-def soak(upsampler: DepthUpsampler, frames: int, feed: str) -> Soak:
-    """Feed `frames` frames one of the ways of `FEEDS`, after a warm-up that is not counted."""
+def soak(upsampler: DepthUpsampler, frames: int, feed: str, warm_up: int = 100) -> Soak:
+    """Feed `frames` frames one of the ways of `FEEDS`, after some that are not counted."""
     rng = np.random.default_rng(0)
     start = time.perf_counter()
-    for _ in range(WARM_UP):
+    for _ in range(warm_up):
         upsampler(*frame(rng))
     drop, speed = FEEDS[feed]
-    interval = (time.perf_counter() - start) / WARM_UP / speed
+    interval = (time.perf_counter() - start) / warm_up / speed
     sequences: list[int] = []
 
     def publish(result: StreamResult) -> None:
@@ -89,21 +88,20 @@ def soak(upsampler: DepthUpsampler, frames: int, feed: str) -> Soak:
             raise ValueError(f"a result of {result.depth.shape}")
         sequences.append(result.sequence)
 
-    sizes = [resident_mb()]
+    before = middle = resident_mb()
     start = time.perf_counter()
     with DepthStream(upsampler, drop=drop, on_result=publish) as stream:
         for index in range(frames):
             stream.submit(*frame(rng), stamp=index)
             if index == frames // 2:
-                sizes.append(resident_mb())
+                middle = resident_mb()
             pause = start + (index + 1) * interval - time.perf_counter()
             if pause > 0:
                 time.sleep(pause)
-    sizes.append(resident_mb())
-    counts = stream.statistics
+    end, counts = resident_mb(), stream.statistics
     return Soak(
         counts.submitted, counts.finished, counts.dropped, counts.failed, len(sequences),
-        sequences == sorted(set(sequences)), *sizes, 1000 * counts.latency_p50, 1000 * counts.latency_p99,
+        sequences == sorted(set(sequences)), before, middle, end, 1000 * counts.latency_p50, 1000 * counts.latency_p99,
         time.perf_counter() - start,
     )  # fmt: skip
 

@@ -58,7 +58,7 @@ def test_registration_beats_simpler_rules_under_noise() -> None:
 
 @pytest.mark.parametrize("feed", list(FEEDS))
 def test_a_soak_accounts_for_every_frame(tiny_upsampler: DepthUpsampler, feed: str) -> None:
-    run = soak(tiny_upsampler, 60, feed)
+    run = soak(tiny_upsampler, 60, feed, warm_up=5)
     assert (run.submitted, run.unaccounted, run.failed) == (60, 0, 0)
     assert run.published == run.finished > 0
     assert run.in_order

@@ -1,0 +1,93 @@
+"""A coloured point cloud from an RGB image and depth: `python -m examples.point_cloud -o out/desk.ply`.
+
+Depth smaller than the image is up-sampled first. Any viewer of PLY files shows the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bridgenet_infer import upsample_depth
+from bridgenet_infer.read import read_depth, read_rgb
+from bridgenet_infer.robotics.registration import depth_to_points
+from bridgenet_infer.write import write_atomically
+
+Array = npt.NDArray[Any]
+FOLDER = Path(__file__).parent
+DESK_CAMERA = (554.256, 554.256, 319.5, 239.5)  # fx, fy, cx, cy of the examples: 60 degrees across 640 pixels
+VERTEX = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
+HEADER = """ply
+format binary_little_endian 1.0
+element vertex {count}
+property float x
+property float y
+property float z
+property uchar red
+property uchar green
+property uchar blue
+end_header
+"""
+
+
+def main() -> None:
+    """Command line of the example."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rgb", type=Path, nargs="?", default=FOLDER / "desk" / "rgb.png")
+    parser.add_argument("depth", type=Path, nargs="?", default=FOLDER / "desk" / "depth_lr.png")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="a .ply file")
+    parser.add_argument("--camera", type=float, nargs=4, default=DESK_CAMERA, metavar=("FX", "FY", "CX", "CY"))
+    parser.add_argument("--unit", type=float, default=0.001, help="metres of one unit of depth (0.001)")
+    options = parser.parse_args()
+    rgb, depth = read_rgb(options.rgb), read_depth(options.depth)
+    if depth.shape != rgb.shape[:2]:
+        depth = np.asarray(upsample_depth(rgb, depth))
+    points, colours = coloured_points(rgb, depth * options.unit, camera_matrix(*options.camera))
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    write_ply(options.output, points, colours)
+    print(f"{options.output}: {len(points):,} points")
+
+
+def camera_matrix(fx: float, fy: float, cx: float, cy: float) -> Array:
+    """(3, 3), pixel centres at whole numbers."""
+    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+
+
+def coloured_points(rgb: Array, depth: Array, matrix: Array) -> tuple[Array, Array]:
+    """Points of all measured pixels, row by row.
+
+    Parameters
+    ----------
+    rgb, depth
+        (H, W, 3) uint8 and (H, W) of one size; 0, NaN and infinities are holes.
+    matrix
+        (3, 3) of the RGB camera.
+
+    Returns
+    -------
+    (N, 3) float64 in the unit of depth, x right, y down, z forward; (N, 3) uint8.
+
+    Raises
+    ------
+    ValueError
+        If the sizes differ.
+    """
+    if rgb.shape[:2] != depth.shape:
+        raise ValueError(f"rgb {rgb.shape} and depth {depth.shape} must have one size")
+    valid = np.isfinite(depth) & (depth > 0)
+    return depth_to_points(np.where(valid, depth, 0), matrix)[valid], rgb[valid]
+
+
+def write_ply(path: Path, points: Array, colours: Array) -> None:
+    """Binary PLY of points (N, 3), as float32, and colours (N, 3) uint8; OSError if it cannot be written."""
+    vertices = np.empty(len(points), VERTEX)
+    vertices["xyz"], vertices["rgb"] = points, colours
+    write_atomically(path, HEADER.format(count=len(points)).encode("ascii") + vertices.tobytes())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Up-sampled depth in Rerun: `python -m examples.rerun_log -o out/desk.rrd`.
+
+Needs `pip install 'bridgenet-infer[rerun]'`.
+`rerun out/desk.rrd` shows the image, both depth maps, and the points that Rerun makes of them and the camera.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rerun as rr
+
+from bridgenet_infer import upsample_depth
+from bridgenet_infer.read import read_depth, read_rgb
+from bridgenet_infer.robotics.registration import scale_intrinsics
+from examples.point_cloud import DESK_CAMERA, FOLDER, camera_matrix
+
+Array = npt.NDArray[Any]
+MILLIMETRES = 1000.0
+
+
+def main() -> None:
+    """Command line of the example: the desk, as it was measured and up-sampled."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="an .rrd file")
+    options = parser.parse_args()
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    rgb, lr_depth = read_rgb(FOLDER / "desk" / "rgb.png"), read_depth(FOLDER / "desk" / "depth_lr.png")
+    matrix = camera_matrix(*DESK_CAMERA)
+    recording = rr.RecordingStream("bridgenet-infer")
+    recording.save(options.output)
+    log_frame(recording, "camera", rgb, np.asarray(upsample_depth(rgb, lr_depth)), matrix)
+    log_depth(recording, "lr_camera", lr_depth, scale_intrinsics(matrix, lr_depth.shape[0] / rgb.shape[0]))
+    recording.flush()
+
+
+def log_frame(recording: rr.RecordingStream, path: str, rgb: Array, depth: Array, matrix: Array) -> None:
+    """Log RGB (H, W, 3) uint8 and depth of its size below one pinhole camera; the rest as of `log_depth`."""
+    recording.log(f"{path}/rgb", rr.Image(rgb))
+    log_depth(recording, path, depth, matrix)
+
+
+def log_depth(recording: rr.RecordingStream, path: str, depth: Array, matrix: Array) -> None:
+    """Log a pinhole camera and its depth.
+
+    Parameters
+    ----------
+    depth
+        (H, W) uint16 millimetres, or floats in metres; 0, NaN and infinities are holes.
+    matrix
+        (3, 3) camera matrix at this size.
+
+    Raises
+    ------
+    ValueError
+        If depth is neither.
+    """
+    if depth.dtype == np.uint16:
+        image = rr.DepthImage(depth, meter=MILLIMETRES)
+    elif depth.dtype.kind == "f":
+        image = rr.DepthImage(np.where(np.isfinite(depth), depth, 0).astype(np.float32), meter=1.0)
+    else:
+        raise ValueError(f"depth must be uint16 millimetres or floats in metres, got {depth.dtype}")
+    recording.log(path, rr.Pinhole(image_from_camera=matrix, width=depth.shape[1], height=depth.shape[0]))
+    recording.log(f"{path}/depth", image)
+
+
+if __name__ == "__main__":
+    main()
