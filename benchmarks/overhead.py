@@ -1,9 +1,10 @@
 """What `DepthStream` and the core of the ROS nodes cost: `python -m benchmarks.overhead`.
 
-Frames per second relative to calling the up-sampler in a loop: direct calls, stream and node take turns, a few frames
-each, and the ratio is taken in every round, so that what else the machine does meets all of them. The stream is fed
-blocking (nothing dropped), the node with message objects, a pair whenever the last result was published. The second
-table has nearest neighbour in the network's place: what is left is the time of everything else, in milliseconds.
+Direct calls in a loop, stream and node take turns, a few frames each. Frames per second relative to the direct calls:
+of the fastest round of each, and the median of the rounds' ratios, which meets whatever else the machine does; and the
+processor's time for one frame on all threads. The stream is fed blocking (nothing dropped), the node with message
+objects, a pair whenever the last result was published. The second table has nearest neighbour in the network's place:
+what is left is the time of everything else.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="lite")
     parser.add_argument("--size", type=int, nargs=2, default=[480, 640], metavar=("H", "W"))
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--frames", type=int, default=4, help="per turn")
+    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--frames", type=int, default=2, help="per turn")
     parser.add_argument("--out", type=Path, default=Path("out", "overhead"))
     options = parser.parse_args()
     upsampler = DepthUpsampler.from_pretrained(options.weights)
@@ -48,11 +49,8 @@ def main() -> None:
         (options.weights, upsampler, options.frames),
         ("nearest neighbour", replicate, 25 * options.frames),
     ):
-        seconds = measure(upsample, pair, options.rounds, frames)
-        ratios = {way: np.array(seconds["direct"]) / values for way, values in seconds.items()}
-        table = {way: {"ms per frame": 1000 * float(np.median(seconds[way])), "frames/s over direct":
-                       float(np.median(ratio)), "least": float(ratio.min()), "most": float(ratio.max())}
-                 for way, ratio in ratios.items()}  # fmt: skip
+        times = measure(upsample, pair, options.rounds, frames)
+        table = {way: summary(values, times["direct"]) for way, values in times.items()}
         header = list(table["direct"])
         rows = [[way, *(f"{values[key]:.3f}" for key in header)] for way, values in table.items()]
         print(f"{name}, {options.size[1]} x {options.size[0]}, {options.rounds} rounds of {frames} frames")
@@ -73,15 +71,29 @@ def replicate(rgb: Array, depth: Array) -> Array:
     return nearest(depth, rgb.shape[:2])
 
 
-def measure(upsample: Upsample, pair: tuple[Array, Array], rounds: int, frames: int) -> dict[str, list[float]]:
-    """Seconds per frame of every round, for the direct calls, the stream and the node; one more round goes before."""
-    seconds: dict[str, list[float]] = {"direct": [], "DepthStream": [], "DepthNode": []}
+def measure(upsample: Upsample, pair: tuple[Array, Array], rounds: int, frames: int) -> dict[str, Array]:
+    """(rounds, 2) seconds per frame, on the clock and of the processor, of direct calls, stream and node.
+
+    One more round goes before.
+    """
+    times: dict[str, list[tuple[float, float]]] = {"direct": [], "DepthStream": [], "DepthNode": []}
     for turn in range(rounds + 1):
         for way, run in (("direct", _direct), ("DepthStream", _stream), ("DepthNode", _node)):
-            elapsed = run(upsample, pair, frames) / frames
+            busy = time.process_time()
+            elapsed = run(upsample, pair, frames)
             if turn:
-                seconds[way].append(elapsed)
-    return seconds
+                times[way].append((elapsed / frames, (time.process_time() - busy) / frames))
+    return {way: np.array(values) for way, values in times.items()}
+
+
+def summary(times: Array, direct: Array) -> dict[str, float]:
+    """Milliseconds and ratios to the direct calls from `measure`'s times."""
+    return {
+        "ms, fastest": 1000 * float(times[:, 0].min()),
+        "frames/s over direct": float(direct[:, 0].min() / times[:, 0].min()),
+        "median of rounds": float(np.median(direct[:, 0] / times[:, 0])),
+        "processor ms": 1000 * float(np.median(times[:, 1])),
+    }
 
 
 def _direct(upsample: Upsample, pair: tuple[Array, Array], frames: int) -> float:

@@ -15,6 +15,7 @@ from bridgenet_infer.robotics.registration import depth_to_points, register_dept
 from bridgenet_infer.robotics.stream import DepthStream, StreamResult
 from examples import point_cloud
 from examples.point_cloud import camera_matrix, coloured_points, write_ply
+from training.raycast import default_camera
 
 DESK = Path(__file__).parents[1] / "examples" / "desk"
 MATRIX = camera_matrix(50.0, 51.0, 31.0, 24.5)
@@ -210,3 +211,36 @@ def test_a_realsense_cameras_frames_come_out_registered_and_in_metres() -> None:
         assert result.depth.shape == (48, 64)
         assert (lr_depth > 0).mean() > 0.4
         assert np.allclose(result.depth, lr_depth, atol=1e-4)
+
+
+def test_a_rendered_walk_becomes_a_bag_that_the_command_upsamples_and_a_picture(
+    tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rosbags", reason="needs the extra bags")
+    from bridgenet_infer.robotics.bag_command import main as bridgenet_bag
+    from examples import bag_picture
+    from examples.record_walk import DEPTH, RGB, render_walk, write_bag
+
+    camera = default_camera(64, 48)
+    frames = list(render_walk(camera, 3))
+    assert all(rgb.shape == (48, 64, 3) and depth.shape == (12, 16) for rgb, depth in frames)
+    assert all(500 < np.median(depth[depth > 0]) < 4000 for _, depth in frames)
+    assert not np.array_equal(frames[0][0], frames[1][0])
+    write_bag(tmp_path / "walk", frames, camera)
+    with pytest.raises(FileExistsError):
+        write_bag(tmp_path / "walk", frames, camera)
+    command = [str(tmp_path / "walk"), "-o", str(tmp_path / "up"), "--weights", str(tiny_checkpoint), "--device", "cpu"]
+    assert bridgenet_bag(command) == 0
+    read = bag_picture.read_frames(tmp_path / "up", RGB, DEPTH)
+    assert len(read) == 3
+    for (rgb, depth), (read_rgb_, read_depth_, ours) in zip(frames, read, strict=True):
+        assert np.array_equal(rgb, read_rgb_)
+        assert np.array_equal(depth, read_depth_)
+        assert ours.shape == (48, 64)
+        assert ours.dtype == np.uint16
+    target = tmp_path / "walk.png"
+    monkeypatch.setattr(sys, "argv", ["bag_picture", str(tmp_path / "up"), "-o", str(target), "--frames", "0", "2"])
+    bag_picture.main()
+    assert read_rgb(target).shape == (2 * 48 + bag_picture.GAP, 3 * 64 + 2 * bag_picture.GAP, 3)
+    with pytest.raises(ValueError, match="bridgenet-bag writes it"):
+        bag_picture.read_frames(tmp_path / "walk", RGB, DEPTH)

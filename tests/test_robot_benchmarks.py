@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks.overhead import frame, replicate
+from benchmarks.overhead import frame, replicate, summary
 from benchmarks.overhead import measure as overhead
 from benchmarks.registration import METHODS, Rig, camera, measure, score, seen_by_depth_camera
 from benchmarks.soak import FEEDS, resident_mb, soak
@@ -79,9 +79,13 @@ def test_overhead_counts_what_lies_outside_the_network() -> None:
         time.sleep(0.02)
         return replicate(rgb, depth)
 
-    seconds = overhead(slow, pair, rounds=2, frames=3)
-    assert [len(values) for values in seconds.values()] == [2, 2, 2]
-    assert all(0.02 < value < 0.2 for values in seconds.values() for value in values)
+    times = overhead(slow, pair, rounds=2, frames=3)
+    assert list(times) == ["direct", "DepthStream", "DepthNode"]
+    assert all(values.shape == (2, 2) for values in times.values())
+    assert all(0.02 < clock < 1 for values in times.values() for clock in values[:, 0])
+    assert min(values[:, 1].min() for values in times.values()) < 0.02  # sleeping is no work
+    figures = summary(np.array([[0.04, 0.5], [0.02, 0.7]]), np.array([[0.03, 0.2], [0.01, 0.2]]))
+    assert list(figures.values()) == pytest.approx([20, 0.5, 0.625, 600])
 
     def fails(rgb: np.ndarray, depth: np.ndarray) -> np.ndarray:
         raise ValueError("no scale explains these shapes")
