@@ -122,7 +122,7 @@ def _node(upsample: Upsample, pair: tuple[Array, Array], frames: int) -> float:
     )
     published, warnings = threading.Semaphore(0), list[str]()
     node = DepthNode(upsample, lambda output: published.release(), warnings.append)
-    node.on_camera_info(SimpleNamespace(height=pair[0].shape[0], width=pair[0].shape[1], k=[1.0] * 9))
+    node.on_camera_info("rgb", SimpleNamespace(height=pair[0].shape[0], width=pair[0].shape[1], k=[1.0] * 9))
     start = time.perf_counter()
     for _ in range(frames):
         node.on_pair(rgb, depth)
