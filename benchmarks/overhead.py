@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -77,12 +78,14 @@ def measure(upsample: Upsample, pair: tuple[Array, Array], rounds: int, frames: 
     One more round goes before.
     """
     times: dict[str, list[tuple[float, float]]] = {"direct": [], "DepthStream": [], "DepthNode": []}
-    for turn in range(rounds + 1):
-        for way, run in (("direct", _direct), ("DepthStream", _stream), ("DepthNode", _node)):
-            busy = time.process_time()
-            elapsed = run(upsample, pair, frames)
-            if turn:
-                times[way].append((elapsed / frames, (time.process_time() - busy) / frames))
+    with _running(upsample, pair) as ways:  # one stream and one node for all rounds, as in a robot
+        for turn in range(rounds + 1):
+            for way, run in ways.items():
+                start, busy = time.perf_counter(), time.process_time()
+                run(frames)
+                elapsed = time.perf_counter() - start
+                if turn:
+                    times[way].append((elapsed / frames, (time.process_time() - busy) / frames))
     return {way: np.array(values) for way, values in times.items()}
 
 
@@ -96,41 +99,41 @@ def summary(times: Array, direct: Array) -> dict[str, float]:
     }
 
 
-def _direct(upsample: Upsample, pair: tuple[Array, Array], frames: int) -> float:
-    start = time.perf_counter()
-    for _ in range(frames):
-        upsample(*pair)
-    return time.perf_counter() - start
-
-
-def _stream(upsample: Upsample, pair: tuple[Array, Array], frames: int) -> float:
-    results: list[int] = []
-    with DepthStream(upsample, drop="none", on_result=lambda result: results.append(result.sequence)) as stream:
-        start = time.perf_counter()
-        for _ in range(frames):
-            stream.submit(*pair)
-        stream.close()
-        elapsed = time.perf_counter() - start
-    if results != list(range(frames)):
-        raise RuntimeError(f"{len(results)} results of {frames} frames")
-    return elapsed
-
-
-def _node(upsample: Upsample, pair: tuple[Array, Array], frames: int) -> float:
+@contextmanager
+def _running(upsample: Upsample, pair: tuple[Array, Array]) -> Iterator[dict[str, Callable[[int], None]]]:
+    """The three ways, each a function of the number of frames that returns when all have come out."""
+    out, warnings = threading.Semaphore(0), list[str]()
     rgb, depth = (
         SimpleNamespace(header=SimpleNamespace(stamp=0, frame_id="camera"), **image_fields(array)) for array in pair
     )
-    published, warnings = threading.Semaphore(0), list[str]()
-    node = DepthNode(upsample, lambda output: published.release(), warnings.append)
+    stream = DepthStream(upsample, drop="none", on_result=lambda result: out.release())
+    node = DepthNode(upsample, lambda output: out.release(), warnings.append)
     node.on_camera_info("rgb", SimpleNamespace(height=pair[0].shape[0], width=pair[0].shape[1], k=[1.0] * 9))
-    start = time.perf_counter()
-    for _ in range(frames):
-        node.on_pair(rgb, depth)
-        if not published.acquire(timeout=PATIENCE):
-            raise RuntimeError(f"nothing published: {warnings}")
-    elapsed = time.perf_counter() - start
-    node.close()
-    return elapsed
+
+    def call(frames: int) -> None:
+        for _ in range(frames):
+            upsample(*pair)
+
+    def await_one() -> None:
+        if not out.acquire(timeout=PATIENCE):
+            raise RuntimeError(f"no result for {PATIENCE} s {warnings}")
+
+    def submit(frames: int) -> None:
+        for _ in range(frames):
+            stream.submit(*pair)
+        for _ in range(frames):
+            await_one()
+
+    def publish(frames: int) -> None:
+        for _ in range(frames):
+            node.on_pair(rgb, depth)
+            await_one()
+
+    try:
+        yield {"direct": call, "DepthStream": submit, "DepthNode": publish}
+    finally:
+        stream.close()
+        node.close()
 
 
 if __name__ == "__main__":
