@@ -78,7 +78,7 @@ def test_the_point_cloud_command_upsamples_the_desk_onto_its_surfaces(
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
 def test_open3d_sees_the_same_points_in_metres(tmp_path: Path, dtype: type) -> None:
-    o3d = pytest.importorskip("open3d", reason="needs the extra open3d", exc_type=ImportError)
+    o3d = pytest.importorskip("open3d", reason="open3d, or libusb, is absent", exc_type=ImportError)
     from examples.open3d_view import point_cloud as open3d_cloud
     from examples.open3d_view import rgbd_image
 
