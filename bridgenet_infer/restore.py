@@ -15,6 +15,7 @@ from .validate import LowResolutionDepth
 
 Array = npt.NDArray[Any]
 Restored = npt.NDArray[Any] | Image.Image | Tensor
+CHUNK = 2**20  # pixels: float64 for one of them at a time, not for all rows of tiles
 
 
 def nearest(lr: Array, size: tuple[int, int], rows: slice = slice(None), device: torch.device | str = "cpu") -> Tensor:
@@ -54,7 +55,14 @@ def restore_rows(frame: Frame, first: int, rows: Tensor) -> None:
         is dropped.
     """
     height, width = frame.size
-    d_sr, *estimate = rows[:, : height - first, :width]
+    inside = rows[:, : height - first, :width]
+    at_once = max(CHUNK // width, 1)
+    for start in range(0, inside.shape[1], at_once):
+        _restore_chunk(frame, first + start, inside[:, start : start + at_once])
+
+
+def _restore_chunk(frame: Frame, first: int, rows: Tensor) -> None:
+    d_sr, *estimate = rows
     place = slice(first, first + len(d_sr))
     if frame.estimated_depth is not None:
         frame.estimated_depth[place] = estimate[0]
