@@ -1,9 +1,9 @@
-# make demo, make test: both set up .venv first; needs Python >= 3.10 and nothing else.
+# make demo, test, docs and dist set up what they need first; needs Python >= 3.10 and nothing else.
 PYTHON ?= python3
 BIN = .venv/bin
 OUT = out/demo
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs dist clean
 
 .venv/done: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv
@@ -24,5 +24,25 @@ lint: .venv/done
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# the docs extra alone: pages are made from the sources without importing them, so neither torch nor the package is installed
+.venv-docs/done: setup.cfg constraints.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check -c constraints.txt mkdocs-material 'mkdocstrings[python]' ruff
+	touch $@
+
+docs: .venv-docs/done
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+
+.venv-dist/done: setup.cfg constraints.txt
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/pip install --quiet --disable-pip-version-check -c constraints.txt build check-wheel-contents twine
+	touch $@
+
+dist: .venv-dist/done
+	rm -rf out/dist
+	.venv-dist/bin/python -m build --outdir out/dist .
+	.venv-dist/bin/twine check --strict out/dist/*
+	.venv-dist/bin/check-wheel-contents out/dist/*.whl
+
 clean:
-	rm -rf .venv out build *.egg-info
+	rm -rf .venv .venv-docs .venv-dist out build *.egg-info
