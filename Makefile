@@ -24,7 +24,7 @@ lint: .venv/done
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# the docs extra alone: pages are made from the sources without importing them, so neither torch nor the package is installed
+# the docs extra alone, on Python >= 3.11: pages are made from sources that are not imported, so torch stays out
 .venv-docs/done: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv-docs
 	.venv-docs/bin/pip install --quiet --disable-pip-version-check -c constraints.txt mkdocs-material 'mkdocstrings[python]' ruff

@@ -12,7 +12,7 @@ from pathlib import Path
 CELL, ROW, WIDTH, HEIGHT = 138, 74, 116, 44  # pixels: pitch of the grid, size of a box
 MARGIN = (70, 64)
 COLUMNS = ("stride 1", "stride 2", "stride 4", "stride 8", "stride 8", "stride 4", "stride 2", "stride 1")
-INK = {"dsr": "#3949ab", "mde": "#00796b", "bridge": "#d84315", "end": "#37474f", "optional": "#6d8f89"}
+INK = {"dsr": "#3949ab", "mde": "#00796b", "bridge": "#d84315", "end": "#37474f", "optional": "#4f746d"}
 
 
 @dataclass(frozen=True)
@@ -111,13 +111,11 @@ def box(one: Box) -> str:
 
 
 def arrow(start: Box, end: Box, *, dashed: bool) -> str:
-    """From border to border: straight where boxes share a row or a column, else from side to side."""
+    """From border to border: up or down where boxes overlap in x, else from right to left side."""
     (x0, y0), (x1, y1) = start.centre, end.centre
-    if abs(x1 - x0) < WIDTH / 2:  # one above the other
+    if abs(x1 - x0) < WIDTH:
         way = 1 if y1 > y0 else -1
         return line(x0, y0 + way * HEIGHT / 2, x1, y1 - way * (HEIGHT / 2 + 2), dashed=dashed)
-    if y0 == y1:
-        return line(x0 + WIDTH / 2, y0, x1 - WIDTH / 2 - 2, y1, dashed=dashed)
     return line(x0 + WIDTH / 2, y0, x1 - WIDTH / 2 - 2, y1, dashed=dashed)
 
 
