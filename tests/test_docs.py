@@ -286,7 +286,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     pages = {path.relative_to(tmp_path).as_posix(): path.read_text() for path in tmp_path.rglob("*.html")}
-    assert "Middlebury 2005" in pages["results/index.html"]
+    assert "Middlebury 2005" in pages["results.html"]
     fetched = re.compile(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:[^>]+>""")
     assert not [match[0] for page in pages.values() for match in fetched.finditer(page)]
 
