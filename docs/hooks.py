@@ -20,6 +20,15 @@ FENCE = re.compile(r"^( *)(```+).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#{1,6}) +(.+?) *$", re.MULTILINE)
 
 
+def on_config(config: Any) -> Any:
+    """Called by mkdocs at the start: pages that the navigation does not name stand at its end, under "More"."""
+    named = set(re.findall(r"[\w./-]+\.md", str(config.nav)))
+    rest = sorted(page.name for page in (ROOT / DOCS).glob("*.md") if page.name not in named)
+    if rest:
+        config.nav.append({"More": rest})
+    return config
+
+
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     """Called by mkdocs with the text of each page."""
     return render(markdown, PurePosixPath(page.file.src_uri))

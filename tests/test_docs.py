@@ -35,7 +35,8 @@ COMMANDS = {
     "bridgenet-upsample": "bridgenet_infer.cli",
     "bridgenet-bag": "bridgenet_infer.robotics.bag_command",
 }
-OTHERS = ("cd", "colcon", "roslaunch", "trtexec")  # programs that are not ours
+OTHERS = (".", "cd", "colcon", "ray", "trtexec")  # programs that are not ours
+SHELL = ("for", "while", "if", "done", "fi", "else")
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -123,6 +124,10 @@ def check_command(line: str) -> None:
         path = PurePosixPath(word)
         if path.parts[:1] and path.parts[0] in ("benchmarks", "docs", "examples", "training") and path.suffix:
             assert (ROOT / path).exists(), f"{word} does not exist"
+    if words[0] in ("do", "then"):
+        words.pop(0)
+    if not words or words[0] in SHELL:
+        return
     program, arguments = words[0], words[1:]
     if program == "make":
         assert re.search(rf"^{arguments[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
@@ -140,7 +145,7 @@ def check_command(line: str) -> None:
         main = importlib.import_module(COMMANDS[program]).main
         _check_parser(main, words)
     else:
-        assert program in OTHERS or program == ".", f"unknown program: {line}"
+        assert program in OTHERS, f"unknown program: {line}"
 
 
 def _check_module(name: str, arguments: list[str]) -> None:
