@@ -9,8 +9,8 @@ import html
 from dataclasses import dataclass
 from pathlib import Path
 
-CELL, ROW, WIDTH, HEIGHT = 138, 74, 116, 44  # pixels: pitch of the grid, size of a box
-MARGIN = (70, 64)
+CELL, ROW, WIDTH, HEIGHT = 146, 84, 124, 52  # pixels: pitch of the grid, size of a box
+MARGIN = (48, 48)
 COLUMNS = ("stride 1", "stride 2", "stride 4", "stride 8", "stride 8", "stride 4", "stride 2", "stride 1")
 INK = {"dsr": "#3949ab", "mde": "#00796b", "bridge": "#d84315", "end": "#37474f", "optional": "#4f746d"}
 
@@ -32,7 +32,7 @@ class Box:
 
 
 BOXES = {
-    "d_up": Box("D_up", 0, 0, "end", "LR depth, interpolated"),
+    "d_up": Box("D_up", 0, 0, "end", "LR depth, enlarged"),
     "entry": Box("conv + blocks", 0, 1.2, "dsr"),
     "stage1": Box("pool + blocks", 1, 1.2, "dsr"),
     "stage2": Box("pool + blocks", 2, 1.2, "dsr"),
@@ -41,7 +41,7 @@ BOXES = {
     "ha2": Box("HABdg 2", 2, 2.4, "bridge"),
     "ha3": Box("HABdg 3", 3, 2.4, "bridge"),
     "trunk": Box("trunk", 4, 1.2, "dsr", "+ two skips"),
-    "up1": Box("up + blocks", 5, 1.2, "dsr", "conv, pixel shuffle"),
+    "up1": Box("up + blocks", 5, 1.2, "dsr", "pixel shuffle"),
     "up2": Box("up + blocks", 6, 1.2, "dsr"),
     "head": Box("up + head", 7, 1.2, "dsr"),
     "d_sr": Box("D_SR", 7, 0, "end", "the result"),
@@ -56,7 +56,7 @@ BOXES = {
     "cliff2": Box("CLIFF 2", 5.5, 3.6, "optional"),
     "cg2": Box("CGBdg 2", 6.02, 2.4, "optional"),
     "cliff3": Box("CLIFF 3", 6.55, 3.6, "optional"),
-    "d_de": Box("D_DE", 7, 4.8, "end", "monocular estimate"),
+    "d_de": Box("D_DE", 7, 4.8, "end", "estimated depth"),
 }
 ARROWS = (
     ("d_up", "entry"), ("entry", "stage1"), ("stage1", "ha1"), ("ha1", "stage2"), ("stage2", "ha2"), ("ha2", "stage3"),
@@ -81,21 +81,21 @@ def draw() -> str:
         '<path d="M0 0 8 4 0 8z" fill="#455a64"/></marker></defs>',
     ]
     for column, label in enumerate(COLUMNS):
-        parts.append(text(MARGIN[0] + column * CELL + WIDTH / 2, 26, label, 12, "#607d8b"))
+        parts.append(text(MARGIN[0] + column * CELL + WIDTH / 2, 28, label, 15, "#546e7a"))
     for row, label in ((1.2, "DSRNet"), (2.4, "bridges"), (3.6, "MDENet")):
-        x, y = 24, MARGIN[1] + row * ROW + HEIGHT / 2
-        parts.append(f'<g transform="rotate(-90 {x} {y:g})">{text(x, y + 4, label, 13, "#37474f")}</g>')
+        x, y = 20, MARGIN[1] + row * ROW + HEIGHT / 2
+        parts.append(f'<g transform="rotate(-90 {x} {y:g})">{text(x, y + 5, label, 17, "#37474f")}</g>')
     # D_up is added to what the head says
     (x0, y), (x1, _) = BOXES["d_up"].centre, BOXES["d_sr"].centre
     parts.append(line(x0 + WIDTH / 2, y, x1 - WIDTH / 2 - 2, y, dashed=False))
-    parts.append(text((x0 + x1) / 2, y - 7, "input skip: the network only adds what is missing", 12, "#607d8b"))
+    parts.append(text((x0 + x1) / 2, y - 9, "input skip: the network only adds what is missing", 15, "#546e7a"))
     for start, end in ARROWS:
         parts.append(arrow(BOXES[start], BOXES[end], dashed=False))
     for start, end in OPTIONAL_ARROWS:
         parts.append(arrow(BOXES[start], BOXES[end], dashed=True))
     parts += [box(one) for one in BOXES.values()]
     legend = "dashed: only for D_DE, left out when D_SR is all that is asked for"
-    parts.append(text(width / 2, height - 14, legend, 12, "#607d8b"))
+    parts.append(text(width / 2, height - 16, legend, 15, "#546e7a"))
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -106,8 +106,8 @@ def box(one: Box) -> str:
         f'<rect x="{x - WIDTH / 2:g}" y="{y - HEIGHT / 2:g}" width="{WIDTH}" height="{HEIGHT}" rx="6" '
         f'fill="{INK[one.kind]}"/>'
     )
-    name = text(x, y - 3 if one.note else y + 5, one.name, 14, "#fff")
-    return shape + name + (text(x, y + 13, one.note, 10, "#eceff1") if one.note else "")
+    name = text(x, y - 3 if one.note else y + 6, one.name, 15, "#fff")
+    return shape + name + (text(x, y + 16, one.note, 12, "#eceff1") if one.note else "")
 
 
 def arrow(start: Box, end: Box, *, dashed: bool) -> str:
