@@ -1,13 +1,22 @@
 # make demo, make test: both set up .venv first; needs Python >= 3.10 and nothing else.
+# make page, make test-page: the demo page has an environment of its own, since Gradio holds Pillow below 13.
 PYTHON ?= python3
 BIN = .venv/bin
 OUT = out/demo
 
-.PHONY: demo test lint clean
+PAGE = .venv-page
+
+.PHONY: demo test lint page test-page clean
 
 .venv/done: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,train,export,quantise,bags]'
+	touch $@
+
+$(PAGE)/done: setup.cfg constraints.txt
+	$(PYTHON) -m venv $(PAGE)
+	grep -v '^pillow==' constraints.txt > $(PAGE)/constraints.txt
+	$(PAGE)/bin/python -m pip install --quiet --disable-pip-version-check -c $(PAGE)/constraints.txt -e '.[demo,test-page]'
 	touch $@
 
 demo: .venv/done
@@ -24,5 +33,11 @@ lint: .venv/done
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+page: $(PAGE)/done
+	$(PAGE)/bin/python -m bridgenet_infer.demo
+
+test-page: $(PAGE)/done
+	$(PAGE)/bin/python -m pytest tests/test_demo_page.py
+
 clean:
-	rm -rf .venv out build *.egg-info
+	rm -rf .venv $(PAGE) out build *.egg-info
