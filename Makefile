@@ -37,7 +37,7 @@ page: $(PAGE)/done
 	$(PAGE)/bin/python -m bridgenet_infer.demo
 
 test-page: $(PAGE)/done
-	$(PAGE)/bin/python -m pytest tests/test_demo_page.py
+	$(PAGE)/bin/python -m pytest -rs tests/test_demo.py tests/test_demo_page.py
 
 clean:
 	rm -rf .venv $(PAGE) out build *.egg-info

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,23 +26,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the folder below goes, too
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     # a run that is under way may still write
     with tempfile.TemporaryDirectory(prefix="bridgenet-demo-", ignore_cleanup_errors=True) as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         try:
-            from .page import Demo, build_page, serve  # seconds, and the environment must be set before
+            from .page import build_page, serve  # seconds, and the environment must be set before
+            from .service import Service
 
-            page = build_page(Demo(Path(folder), options.weights))
-            address = serve(page, options.host, options.port, block=False)
+            page = build_page(Service(Path(folder), options.weights))
+            address = serve(page, options.host, options.port)
         except (ImportError, OSError, ValueError) as error:
-            hint = " (pip install 'bridgenet-infer[demo]')" if isinstance(error, ImportError) else ""
+            missing = isinstance(error, ImportError) and error.name == "gradio"
+            hint = " (pip install 'bridgenet-infer[demo]')" if missing else ""
             print(f"error: {error}{hint}", file=sys.stderr)
             return 1
         print(f"{address}  (Ctrl+C ends it)", flush=True)
         if not _is_local(options.host):
             print("warning: whoever can reach this machine can use the page; it has no password", file=sys.stderr)
-        page.block_thread()
+        while not stop.wait(1):
+            pass
+        page.close(verbose=False)
     return 0
 
 

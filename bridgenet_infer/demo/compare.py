@@ -38,13 +38,13 @@ class Errors:
     bicubic: npt.NDArray[np.float64]
     ours: npt.NDArray[np.float64]
 
-    def mean(self, which: str) -> float:
-        """Mean absolute error of "bicubic" or "ours"."""
-        return float(getattr(self, which)[self.known].mean())
+    def mean(self, error: npt.NDArray[np.float64]) -> float:
+        """Mean of one of the two."""
+        return float(error[self.known].mean())
 
-    def rms(self, which: str) -> float:
-        """Root mean square error of "bicubic" or "ours"."""
-        return float(np.sqrt((getattr(self, which)[self.known] ** 2).mean()))
+    def rms(self, error: npt.NDArray[np.float64]) -> float:
+        """Root mean square of one of the two."""
+        return float(np.sqrt((error[self.known] ** 2).mean()))
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,8 @@ def _shape(path: str, suffix: str) -> tuple[int, int]:
             return int(np.prod(shape[:-1], dtype=np.int64)), int(shape[-1]) if shape else 1
         with Image.open(path, formats=FORMATS) as image:
             return image.height, image.width
-    except Image.DecompressionBombError:
-        return MAX_PIXELS, 2  # Pillow's limit is far above ours
+    except Image.DecompressionBombError as error:  # Pillow's limit is far above ours
+        raise ValueError(f"{path}: far more than the {MAX_PIXELS / 1e6:.0f} million pixels of the demo") from error
     except Exception as error:  # damaged heads raise nearly anything
         raise OSError(f"{path}: not a readable {suffix[1:].upper()} file") from error
 

@@ -22,6 +22,7 @@ START = """<h3>What you will see here</h3><ul>
 <li><b>The result</b> to download, in the dtype and unit of the depth that went in</li></ul>
 <p>Choose a rendered scene or your own files on the left, then press <b>Up-sample</b>.</p>"""
 NO_EXACT = "The error can be shown where exact depth is known: the rendered scenes, or a third file of your own."
+CANVAS = '<canvas role="img" aria-label="Point clouds of bicubic interpolation and of bridgenet-infer"></canvas>'
 CLOUD = (
     '<div class="note">Drag to turn, scroll to come nearer, double-click to let it swing again. Points that float '
     "between an object and what is behind it are errors.</div>"
@@ -33,13 +34,13 @@ def facts(run: Comparison, unit: str, device: str) -> str:
     height, width = run.depth.shape
     boxes = [("time", f"{run.seconds:.2f} s", f"the API's call, on {device}")]
     if run.errors is not None:
-        ours, plain = run.errors.mean("ours"), run.errors.mean("bicubic")
+        ours, plain = run.errors.mean(run.errors.ours), run.errors.mean(run.errors.bicubic)
         boxes += [
             ("mean absolute error", number(ours, unit), f"bicubic {number(plain, unit)}{_better(ours, plain)}"),
             (
                 "root mean square error",
-                number(run.errors.rms("ours"), unit),
-                f"bicubic {number(run.errors.rms('bicubic'), unit)}",
+                number(run.errors.rms(run.errors.ours), unit),
+                f"bicubic {number(run.errors.rms(run.errors.bicubic), unit)}",
             ),
         ]
     holes = 1 - float(run.valid.mean())
