@@ -9,11 +9,11 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -205,28 +205,70 @@ def test_uploads_beyond_the_limit_are_refused(address: str) -> None:
     assert (status, "exceeded" in text.lower()) == (413, True), text
 
 
+class Visitor:
+    """Somebody who asks for runs without a browser."""
+
+    def __init__(self, address: str, session: str) -> None:
+        self.address, self.session = address, session
+        with urllib.request.urlopen(f"{address}/config", timeout=PATIENCE) as answer:
+            config = json.load(answer)
+        (self.button,) = [c["id"] for c in config["components"] if c["props"].get("elem_id") == "run"]
+        (self.call,) = [d["id"] for d in config["dependencies"] if [self.button, "click"] in map(list, d["targets"])]
+
+    def ask(self, source: str = "desk", weights: str = "lite", rgb: Any = None) -> tuple[int, str]:
+        """Join the queue: status and text of the answer."""
+        data = [source, 8, "auto", weights, False, False, 60, rgb, rgb, None]
+        body = {"data": data, "fn_index": self.call, "session_hash": self.session, "trigger_id": self.button}
+        return post(f"{self.address}/gradio_api/queue/join", json.dumps(body).encode(), "application/json")
+
+    def outcome(self) -> dict[str, Any]:
+        """What becomes of it."""
+        url = f"{self.address}/gradio_api/queue/data?session_hash={self.session}"
+        with urllib.request.urlopen(url, timeout=PATIENCE) as events:
+            for line in events:
+                if line.startswith(b"data:") and (event := json.loads(line[5:]))["msg"] == "process_completed":
+                    return dict(event["output"])
+        raise AssertionError("the server did not answer")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"source": "../desk"}, "../desk"),
+        ({"weights": "/etc/passwd"}, "/etc/passwd"),
+        ({"source": "own files"}, "both an RGB image and its low-resolution depth are needed"),
+        (
+            {"source": "own files", "rgb": {"path": "http://127.0.0.1/a.png", "meta": {"_type": "gradio.FileData"}}},
+            "files must be uploaded",
+        ),
+        (
+            {"source": "own files", "rgb": {"path": str(STREET / "rgb.png"), "meta": {"_type": "gradio.FileData"}}},
+            None,  # Gradio refuses what was not uploaded, and says no more than that
+        ),
+    ],
+)
+def test_requests_that_no_page_would_make_are_refused(address: str, asked: dict[str, Any], told: str | None) -> None:
+    visitor = Visitor(address, "stranger" + "".join(filter(str.isalnum, str(asked))))
+    status, text = visitor.ask(**asked)
+    assert status == 200, text
+    output = visitor.outcome()
+    error = output.get("error")
+    assert (error is None) if told is None else (told in error), output
+    assert str(ROOT) not in json.dumps(output)
+    assert "data" not in output
+
+
 def test_twice_the_queue_is_answered_with_refusals_and_the_page_lives_on(address: str) -> None:
     from bridgenet_infer.demo.page import QUEUE
 
-    with urllib.request.urlopen(f"{address}/config", timeout=PATIENCE) as answer:
-        config = json.load(answer)
-    (button,) = [c["id"] for c in config["components"] if c["props"].get("elem_id") == "run"]
-    (call,) = [d for d in config["dependencies"] if [button, "click"] in [list(t) for t in d["targets"]]]
-    inputs = ["desk", 8, "from the sizes", "lite", False, False, 60, None, None, None]
-    answers: list[tuple[int, str]] = []
-
-    def join(i: int) -> None:
-        body = {"data": inputs, "fn_index": call["id"], "session_hash": f"visitor{i}", "trigger_id": button}
-        answers.append(post(f"{address}/gradio_api/queue/join", json.dumps(body).encode(), "application/json"))
-
-    visitors = [threading.Thread(target=join, args=(i,)) for i in range(2 * (QUEUE + 1))]
-    for visitor in visitors:
-        visitor.start()
-    for visitor in visitors:
-        visitor.join()
+    crowd = [Visitor(address, f"visitor{i}") for i in range(2 * (QUEUE + 1))]
+    with ThreadPoolExecutor(len(crowd)) as pool:
+        answers = list(pool.map(Visitor.ask, crowd))
     codes = [code for code, _ in answers]
     assert set(codes) == {200, 503}
-    assert codes.count(503) >= QUEUE - 1  # one or two may have been finished meanwhile
+    assert codes.count(503) >= QUEUE - 1  # one or two runs may have been finished meanwhile
     assert all("Queue is full" in text for code, text in answers if code == 503)
+    served = next(visitor for visitor, code in zip(crowd, codes, strict=True) if code == 200)
+    assert "32.5 mm" in json.dumps(served.outcome())
     with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
         assert answer.status == 200

@@ -1,22 +1,33 @@
 // Body of the function that the page calls once with `element`, `props` and `watch`: two point clouds side by side, drawn
 // with a z-buffer of our own (no WebGL, nothing to download), swinging until somebody takes hold of them.
 const BACKGROUND = 0xff1c1714; // ABGR
-const SWING = 0.42, TILT = -0.1, PERIOD = 9000, MARGIN = 1.2; // radians, milliseconds, how far away the camera stands back
+const SWING = 0.42, TILT = -0.1; // radians
+const PERIOD = 9000, FRAME = 30; // milliseconds
+const MARGIN = 1.2; // how much smaller than the pane the image is at first
 let scene = null, yaw = 0, pitch = TILT, zoom = 1, held = null, free = true, began = performance.now();
+let stale = true, drawn = 0; // whether there is something new to draw, and when that was done last
 const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
 function load() {
   scene = props.value ? JSON.parse(props.value) : null;
-  if (!scene) return;
+  if (!scene) {
+    const canvas = element.querySelector("canvas");
+    canvas.width = canvas.width; // clears it
+    return;
+  }
   scene.colours = bytes(scene.colours);
   for (const cloud of scene.clouds) {
     const steps = new Int16Array(bytes(cloud.points).buffer);
     cloud.points = Float32Array.from(steps, (step) => step * scene.unit);
   }
-  free = !still;
-  yaw = 0; pitch = TILT; zoom = 1; began = performance.now();
+  yaw = 0;
+  reset(!still);
+}
+
+function reset(swing) {
+  free = swing; pitch = TILT; zoom = 1; began = performance.now(); stale = true;
 }
 
 function drawCloud(pixels, depths, width, left, paneWidth, height, cloud) {
@@ -45,9 +56,12 @@ function draw(now) {
   if (!element.isConnected) return;
   requestAnimationFrame(draw);
   const canvas = element.querySelector("canvas");
-  if (!canvas || !canvas.clientWidth || !scene) return; // on a hidden tab
+  if (!canvas || !canvas.clientWidth || !scene || now - drawn < FRAME) return; // on a hidden tab, or too early
   const width = Math.min(canvas.clientWidth, 1400), height = Math.min(canvas.clientHeight, 900);
-  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
+  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; stale = true; }
+  if (!free && !stale) return;
+  stale = false;
+  drawn = now;
   if (free) yaw = SWING * Math.sin((now - began) / PERIOD * 2 * Math.PI);
   const context = canvas.getContext("2d"), image = context.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer).fill(BACKGROUND);
@@ -75,13 +89,15 @@ element.addEventListener("pointermove", (event) => {
   yaw += (event.clientX - held[0]) / 200;
   pitch = Math.min(Math.max(pitch - (event.clientY - held[1]) / 200, -1.2), 1.2);
   held = [event.clientX, event.clientY];
+  stale = true;
 });
 for (const name of ["pointerup", "pointercancel"]) element.addEventListener(name, () => { held = null; });
-element.addEventListener("dblclick", () => { free = true; pitch = TILT; zoom = 1; began = performance.now(); });
+element.addEventListener("dblclick", () => reset(true));
 element.addEventListener("wheel", (event) => {
   if (event.target.tagName !== "CANVAS") return;
   event.preventDefault();
   zoom = Math.min(Math.max(zoom * Math.exp(-event.deltaY / 800), 0.4), 8);
+  stale = true;
 }, { passive: false });
 
 watch("value", load);

@@ -38,6 +38,7 @@ def build_page(service: Service) -> Any:
                         label="Scale", info="The scene is rendered: its exact depth is known and shrunk by this much.",
                     )  # fmt: skip
                 with gr.Column(visible=False) as own_options:
+                    gr.HTML(wording.OWN_FILES)
                     files = [
                         gr.File(label="RGB image (PNG, JPEG, BMP, TIFF)", file_types=list(RGB_UPLOADS), height=110,
                                 elem_id="rgb_file"),
@@ -46,6 +47,8 @@ def build_page(service: Service) -> Any:
                         gr.File(label="Exact depth at the RGB image's size, if you have it", height=110,
                                 file_types=list(DEPTH_UPLOADS), elem_id="exact_file"),
                     ]  # fmt: skip
+                    for field in files:
+                        refuse_addresses(field)
                     own_scale = gr.Dropdown(OWN_SCALES, value="auto", label="Scale")
                 with gr.Row():
                     pictures = [
@@ -133,6 +136,18 @@ def build_page(service: Service) -> Any:
             **WORK,
         )
     return page
+
+
+def refuse_addresses(field: Any) -> None:
+    """Take uploads only: Gradio would also fetch what a visitor names by its http address."""
+    take = field.async_move_resource_to_block_cache
+
+    async def take_upload(path: Any) -> Any:
+        if "://" in str(path):
+            raise gr.Error("files must be uploaded", print_exception=False)
+        return await take(path)
+
+    field.async_move_resource_to_block_cache = take_upload
 
 
 def serve(page: Any, host: str, port: int | None) -> str:

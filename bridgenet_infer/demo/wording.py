@@ -22,6 +22,10 @@ START = """<h3>What you will see here</h3><ul>
 <li><b>The result</b> to download, in the dtype and unit of the depth that went in</li></ul>
 <p>Choose a rendered scene or your own files on the left, then press <b>Up-sample</b>.</p>"""
 NO_EXACT = "The error can be shown where exact depth is known: the rendered scenes, or a third file of your own."
+OWN_FILES = (
+    '<div class="note">Both must show the same extent from the same camera (registered depth). Holes are 0 or NaN; the '
+    "result keeps dtype and unit.</div>"
+)
 CANVAS = '<canvas role="img" aria-label="Point clouds of bicubic interpolation and of bridgenet-infer"></canvas>'
 CLOUD = (
     '<div class="note">Drag to turn, scroll to come nearer, double-click to let it swing again. Points that float '
