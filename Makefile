@@ -3,7 +3,6 @@
 PYTHON ?= python3
 BIN = .venv/bin
 OUT = out/demo
-
 PAGE = .venv-page
 
 .PHONY: demo test lint page test-page clean
@@ -13,10 +12,9 @@ PAGE = .venv-page
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,train,export,quantise,bags]'
 	touch $@
 
-$(PAGE)/done: setup.cfg constraints.txt
+$(PAGE)/done: setup.cfg constraints-page.txt
 	$(PYTHON) -m venv $(PAGE)
-	grep -v '^pillow==' constraints.txt > $(PAGE)/constraints.txt
-	$(PAGE)/bin/python -m pip install --quiet --disable-pip-version-check -c $(PAGE)/constraints.txt -e '.[demo,test-page]'
+	$(PAGE)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-page.txt -e '.[demo,test-page]'
 	touch $@
 
 demo: .venv/done
