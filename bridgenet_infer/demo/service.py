@@ -161,7 +161,11 @@ class Service:
     def _show(self, inputs: Inputs, result: Comparison, field_of_view: float, device: str) -> Shown:
         depth, valid, plain, errors = result.depth, result.valid, result.bicubic, result.errors
         span = depth_span(depth, valid)
-        most = error_limit(errors.bicubic, errors.known) if errors else 0.0
+        most, painted = 0.0, None
+        if errors:
+            most = error_limit(errors.bicubic, errors.known)
+            plain_error, our_error = (fit(colour_error(e, errors.known, most)) for e in (errors.bicubic, errors.ours))
+            painted = plain_error, our_error
         suffix = next(suffix for suffix in (".png", ".tif", ".npy") if can_hold(suffix, depth.dtype))
         room = self._room()
         target, points = room / f"depth_x{result.scale:g}{suffix}", room / "points.ply"
@@ -170,11 +174,7 @@ class Service:
         return Shown(
             depths=(fit(colour_depth(plain, valid, span)), fit(colour_depth(depth, valid, span))),
             depth_legend=wording.depth_legend(span, inputs.unit),
-            errors=errors
-            and (
-                fit(colour_error(errors.bicubic, errors.known, most)),
-                fit(colour_error(errors.ours, errors.known, most)),
-            ),
+            errors=painted,
             error_legend=wording.error_legend(errors, most, inputs.unit),
             cloud=canvas_cloud(inputs.rgb, {"bicubic": plain, "bridgenet-infer": depth}, valid, field_of_view),
             facts=wording.facts(result, inputs.unit, device),
