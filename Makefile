@@ -1,13 +1,20 @@
-# make demo, test, docs and dist set up what they need first; needs Python >= 3.10 and nothing else.
+# Every target sets up what it needs first; needs Python >= 3.10 and nothing else.
+# make page, make test-page: the demo page has an environment of its own, since Gradio holds Pillow below 13.
 PYTHON ?= python3
 BIN = .venv/bin
 OUT = out/demo
+PAGE = .venv-page
 
-.PHONY: demo test lint docs dist clean
+.PHONY: demo test lint docs dist page test-page clean
 
 .venv/done: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,train,export,quantise,bags]'
+	touch $@
+
+$(PAGE)/done: setup.cfg constraints-page.txt
+	$(PYTHON) -m venv $(PAGE)
+	$(PAGE)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-page.txt -e '.[demo,test-page]'
 	touch $@
 
 demo: .venv/done
@@ -44,5 +51,11 @@ dist: .venv-dist/done
 	.venv-dist/bin/twine check --strict out/dist/*
 	.venv-dist/bin/check-wheel-contents out/dist/*.whl
 
+page: $(PAGE)/done
+	$(PAGE)/bin/python -m bridgenet_infer.demo
+
+test-page: $(PAGE)/done
+	$(PAGE)/bin/python -m pytest -rs tests/test_demo.py tests/test_demo_page.py
+
 clean:
-	rm -rf .venv .venv-docs .venv-dist out build *.egg-info
+	rm -rf .venv .venv-docs .venv-dist $(PAGE) out build *.egg-info

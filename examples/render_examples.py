@@ -10,8 +10,7 @@ import numpy.typing as npt
 import trimesh
 from PIL import Image
 
-from bridgenet_infer.holes import fill_holes
-from bridgenet_infer.restore import nearest
+from bridgenet_infer.demo.scenes import shrink
 from training.raycast import build_scene, default_camera, render
 
 FOLDER = Path(__file__).parent
@@ -19,15 +18,6 @@ SCALE = 8
 MILLIMETRES = 1000
 UINT16_LIMIT = 65.0  # metres that uint16 millimetres can hold; farther is a hole
 SCENES = {"desk": ("indoor", 8, 14.0), "street": ("outdoor", 1, 0.0)}  # kind, seed, degrees looking down
-
-
-def shrink(depth: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
-    """Exact metres (H, W) -> LR uint16 millimetres: Pillow bicubic with holes filled, then put back as 0."""
-    valid = depth > 0
-    height, width = (side // SCALE for side in depth.shape)
-    image = Image.fromarray(fill_holes(depth, valid) * np.float32(MILLIMETRES))
-    small = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
-    return np.where(nearest(valid, (height, width)).numpy(), small + 0.5, 0).astype(np.uint16)
 
 
 def main() -> None:
@@ -39,7 +29,7 @@ def main() -> None:
         images: dict[str, npt.NDArray[Any]] = {
             "rgb": rgb,
             "depth": (depth * MILLIMETRES + 0.5).astype(np.uint16),
-            "depth_lr": shrink(depth),
+            "depth_lr": shrink(depth * np.float32(MILLIMETRES), SCALE),
         }
         (FOLDER / name).mkdir(exist_ok=True)
         for stem, array in images.items():

@@ -25,13 +25,14 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.startswith("bridgenet_infer-")} == {"bridgenet_infer"}
-    for needed in ("bridgenet_infer/py.typed", "bridgenet_infer/checkpoints/lite.safetensors"):
-        assert needed in names
-    assert any(name.endswith("/data/share/bridgenet-infer/weights_manifest.json") for name in names)
+    for needed in ("py.typed", "checkpoints/lite.safetensors", "demo/page.css", "demo/cloud.js"):
+        assert f"bridgenet_infer/{needed}" in names
+    for shared in ("weights_manifest.json", "examples/desk/rgb.png", "examples/street/depth.png"):
+        assert any(name.endswith(f"/data/share/bridgenet-infer/{shared}") for name in names)
     assert wheel.stat().st_size < 40 * 2**20
 
 
-def test_installed_wheel_loads_its_weights_away_from_the_source_tree(wheel: Path, tmp_path: Path) -> None:
+def test_installed_wheel_finds_its_weights_and_scenes_away_from_the_source_tree(wheel: Path, tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run(
         [*pip, "install", "--no-deps", "--prefix", str(tmp_path / "prefix"), "--ignore-installed", str(wheel)],
@@ -40,13 +41,15 @@ def test_installed_wheel_loads_its_weights_away_from_the_source_tree(wheel: Path
     site = next((tmp_path / "prefix").rglob("site-packages"))
     code = (
         "import bridgenet_infer.weights as w; print(w.__file__); print(w.manifest_path());"
-        "print(w.load_weights('lite').name)"
+        "print(w.load_weights('lite').name);"
+        "import bridgenet_infer.demo.scenes as s; print(s.scene_folder()); print(s.load_scene('street').unit)"
     )
     environment = {**os.environ, "PYTHONPATH": str(site)}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
-    module, manifest, name = done.stdout.split()
+    module, manifest, name, scenes, unit = done.stdout.split()
     assert module.startswith(str(site))
     assert manifest.startswith(str(tmp_path))
-    assert name == "lite"
+    assert (name, unit) == ("lite", "mm")
+    assert scenes.startswith(str(tmp_path))

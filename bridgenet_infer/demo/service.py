@@ -1,0 +1,200 @@
+"""What happens behind the page, from what was chosen to what is shown; knows nothing of Gradio."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..upsampler import DEFAULT_WEIGHTS, DepthUpsampler
+from ..validate import check_depth
+from ..weights import read_manifest
+from ..write import can_hold, write_depth
+from . import wording
+from .cloud import canvas_cloud, ply_bytes
+from .compare import Comparison, compare
+from .intake import REFUSALS, read_inputs, refusal
+from .pictures import Picture, blocks, colour_depth, colour_error, depth_span, eight_bit, error_limit, fit
+from .scenes import BUNDLED_SCALE, FIELD_OF_VIEW, Inputs, load_scene
+
+OWN = "own files"
+KEPT_SECONDS = 3600  # uploads and results
+NAMES = ("the RGB file", "the depth file", "the file of exact depth")
+
+
+class Refusal(Exception):
+    """What was chosen cannot be up-sampled; the message is fit for strangers."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a visitor has chosen.
+
+    Attributes
+    ----------
+    source
+        A scene's name or `OWN`.
+    scene_scale
+        How many times a scene's LR depth is smaller.
+    files
+        Paths of RGB, LR depth and exact depth for `OWN`; None where there is none.
+    """
+
+    source: str
+    scene_scale: int = BUNDLED_SCALE
+    files: tuple[str | None, str | None, str | None] = (None, None, None)
+
+    def load(self) -> Inputs:
+        """The scene, or the files; errors as in `load_scene` and `read_inputs`."""
+        return read_inputs(*self.files) if self.source == OWN else load_scene(self.source, self.scene_scale)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is to be done: as in the API, `field_of_view` in degrees for own files' point clouds."""
+
+    weights: str = DEFAULT_WEIGHTS
+    scale: float | str = "auto"
+    fill_holes: bool = False
+    inverse: bool = False
+    field_of_view: float = FIELD_OF_VIEW
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run on the page.
+
+    Attributes
+    ----------
+    depths, errors
+        Pictures of bicubic and of ours; no errors where exact depth is not known.
+    depth_legend, error_legend, facts
+        HTML.
+    cloud
+        For the canvas, see `canvas_cloud`.
+    result, points
+        Files to download.
+    kind
+        What the result file is, such as "16-bit PNG".
+    """
+
+    depths: tuple[Picture, Picture]
+    depth_legend: str
+    errors: tuple[Picture, Picture] | None
+    error_legend: str
+    cloud: str
+    facts: str
+    result: Path
+    kind: str
+    points: Path
+
+
+class Service:
+    """Loads weights and does runs.
+
+    Parameters
+    ----------
+    folder
+        Where the files to download are put.
+    weights
+        What is chosen at first: loaded at once, so that a mistake shows before the page does.
+
+    Attributes
+    ----------
+    weights
+        What can be chosen, as it is called on the page -> as it was named here, which may be a path.
+    """
+
+    def __init__(self, folder: Path, weights: str = DEFAULT_WEIGHTS) -> None:
+        self.folder = folder
+        self._load = lru_cache(maxsize=None)(DepthUpsampler.from_pretrained)
+        self.first = self._load(weights).weights
+        bundled = [name for name in read_manifest() if not name.endswith("int8") or find_spec("openvino")]
+        self.weights = {self.first: weights, **{name: name for name in bundled if name != self.first}}
+
+    def preview(self, choice: Choice) -> tuple[Picture, Picture, str] | None:
+        """RGB, LR depth and what they are; None while own files are missing.
+
+        Raises
+        ------
+        Refusal
+            If the inputs cannot be read.
+        """
+        if choice.source == OWN and not all(choice.files[:2]):
+            return None
+        with _refusing(choice):
+            inputs = choice.load()
+            received = check_depth(inputs.lr_depth)
+            lr, valid = received.raw[0], received.valid[0]
+            rgb = fit(eight_bit(inputs.rgb))
+            small = fit(colour_depth(lr, valid, depth_span(lr, valid)))
+            return rgb, blocks(small, (rgb.shape[0], rgb.shape[1])), wording.given(inputs.rgb, lr)
+
+    def run(self, choice: Choice, settings: Settings) -> Shown:
+        """Up-sample and compare.
+
+        Raises
+        ------
+        Refusal
+            If inputs or settings do not fit.
+        """
+        with _refusing(choice):
+            if settings.weights not in self.weights:
+                raise ValueError(f"weights must be one of {', '.join(self.weights)}, got {settings.weights!r}")
+            upsampler, inputs = self._load(self.weights[settings.weights]), choice.load()
+            result = compare(
+                upsampler,
+                inputs,
+                settings.scale if choice.source == OWN else "auto",
+                fill_holes=settings.fill_holes,
+                space="inverse" if settings.inverse else "linear",
+            )
+            view = settings.field_of_view if choice.source == OWN else FIELD_OF_VIEW
+            return self._show(inputs, result, view, str(upsampler.device))
+
+    def _show(self, inputs: Inputs, result: Comparison, field_of_view: float, device: str) -> Shown:
+        depth, valid, plain, errors = result.depth, result.valid, result.bicubic, result.errors
+        span = depth_span(depth, valid)
+        most, painted = 0.0, None
+        if errors:
+            most = error_limit(errors.bicubic, errors.known)
+            plain_error, our_error = (fit(colour_error(e, errors.known, most)) for e in (errors.bicubic, errors.ours))
+            painted = plain_error, our_error
+        suffix = next(suffix for suffix in (".png", ".tif", ".npy") if can_hold(suffix, depth.dtype))
+        room = self._room()
+        target, points = room / f"depth_x{result.scale:g}{suffix}", room / "points.ply"
+        write_depth(target, depth)
+        points.write_bytes(ply_bytes(inputs.rgb, depth, valid, field_of_view))
+        return Shown(
+            depths=(fit(colour_depth(plain, valid, span)), fit(colour_depth(depth, valid, span))),
+            depth_legend=wording.depth_legend(span, inputs.unit),
+            errors=painted,
+            error_legend=wording.error_legend(errors, most, inputs.unit),
+            cloud=canvas_cloud(inputs.rgb, {"bicubic": plain, "bridgenet-infer": depth}, valid, field_of_view),
+            facts=wording.facts(result, inputs.unit, device),
+            result=target,
+            kind=f"{8 * depth.dtype.itemsize}-bit {suffix[1:].upper()}",
+            points=points,
+        )
+
+    def _room(self) -> Path:
+        """A new folder for one run's files; those of runs long past are removed."""
+        for old in self.folder.glob("run-*"):
+            if time.time() - old.stat().st_mtime > KEPT_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix="run-", dir=self.folder))
+
+
+@contextmanager
+def _refusing(choice: Choice) -> Iterator[None]:
+    """What reading and up-sampling refuse, as a `Refusal`; anything else is a mistake of ours and passes."""
+    try:
+        yield
+    except REFUSALS as error:
+        raise Refusal(refusal(error, dict(zip(choice.files, NAMES, strict=True)))) from error
