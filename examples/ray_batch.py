@@ -199,7 +199,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted; run again to continue", file=sys.stderr)
         return EXIT_INTERRUPTED
     except (OSError, ValueError, ImportError, ray.exceptions.RayError) as error:
-        print(f"error: {describe(error)}", file=sys.stderr)
+        lines = (
+            describe(error) if not isinstance(error, ray.exceptions.RayError) else str(error).strip().splitlines()[-1]
+        )
+        print(f"error: {lines}", file=sys.stderr)  # Ray's own errors end with what the worker raised
         return EXIT_FAILED
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
