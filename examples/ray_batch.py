@@ -61,7 +61,7 @@ class Worker:
         pair = Pair(Path(rgb), Path(depth), Path(output), Path(preview) if preview else None)
         with claim(pair.output) as granted:  # Ray repeats the batch of a dead worker, without end
             outcome = self.job.process(pair) if granted else Outcome(pair, "failed", LOST)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
         figures = outcome.figures | self.about | {"peak_mb": peak}
         return {"status": outcome.status, "reason": outcome.reason, "figures": json.dumps(figures)}
 
@@ -93,6 +93,8 @@ def spread(
     pairs: dict[int, Pair], options: argparse.Namespace, layout: argparse.Namespace
 ) -> Iterator[tuple[int, Outcome]]:
     """Outcomes of numbered pairs, as they come."""
+    if options.device == "auto" and not layout.gpus:
+        options.device = "cpu"  # of a GPU that Ray does not know, workers must not all take hold
     rows = [as_row(number, pair) for number, pair in pairs.items()]
     blocks = -(-len(rows) // layout.batch)  # a block is what one call works on, and what is repeated after a death
     dataset = ray.data.from_items(rows, override_num_blocks=blocks).map_batches(
@@ -162,7 +164,7 @@ def connect(layout: argparse.Namespace) -> None:
 
 def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, argparse.Namespace]:
     """Options of the work, as bridgenet-upsample's, and of its layout."""
-    parser = argparse.ArgumentParser(prog="python -m examples.ray_batch", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m examples.ray_batch", description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "--address", help="of a Ray cluster: auto or host:port (default: $RAY_ADDRESS, else Ray is started)"
     )
@@ -180,6 +182,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, argparse
         parser.error("RGB and DEPTH must be two folders; bridgenet-upsample does the rest")
     for name in ("rgb", "depth", "output"):  # workers have working directories of their own
         setattr(options, name, getattr(options, name).absolute())
+    if Path(options.weights).exists():
+        options.weights = str(Path(options.weights).absolute())
     return options, layout
 
 
@@ -199,10 +203,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted; run again to continue", file=sys.stderr)
         return EXIT_INTERRUPTED
     except (OSError, ValueError, ImportError, ray.exceptions.RayError) as error:
-        lines = (
-            describe(error) if not isinstance(error, ray.exceptions.RayError) else str(error).strip().splitlines()[-1]
-        )
-        print(f"error: {lines}", file=sys.stderr)  # Ray's own errors end with what the worker raised
+        # Ray's own errors are long, and end with what the worker raised
+        reason = str(error).strip().splitlines()[-1] if isinstance(error, ray.exceptions.RayError) else describe(error)
+        print(f"error: {reason}", file=sys.stderr)
         return EXIT_FAILED
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
