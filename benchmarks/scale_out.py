@@ -1,0 +1,126 @@
+"""Workers on Ray against one process: `python -m benchmarks.scale_out [--size 320 240] [--pairs 120] [--rounds 3]`.
+
+Folders of pairs (the desk, shifted) by bridgenet-upsample and by examples.ray_batch, taking turns. "pairs/s": between
+the files at 20 and 90 % of a run, so that starting does not count; "start": until the first result; "MB": largest
+resident size of one process or worker; "CPU s": of one process, for each pair after the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.report import text_table, write_json
+
+DESK = Path(__file__).parents[1] / "examples" / "desk"
+SCALE = 8
+WARM, OVER = 0.2, 0.9
+
+
+@dataclass(frozen=True)
+class Way:
+    """A program, its arguments and the threads that it may use."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+    threads: int
+
+
+ONE = Way("one process, 1 thread", "bridgenet_infer.cli", (), 1)
+WAYS = (
+    ONE,
+    Way("one process, 2 threads", "bridgenet_infer.cli", (), 2),
+    Way("Ray, 1 worker of 1 core", "examples.ray_batch", ("--workers", "1"), 1),
+    Way("Ray, 2 workers of 1 core", "examples.ray_batch", ("--workers", "2"), 1),
+)
+
+
+def make_pairs(folder: Path, size: tuple[int, int], count: int) -> None:
+    """`count` pairs of RGB (width, height) and depth of an eighth, each the desk shifted by other pixels."""
+    width, height = size
+    rgb = np.asarray(Image.open(DESK / "rgb.png").convert("RGB").resize(size, Image.Resampling.BICUBIC))
+    depth = np.asarray(Image.open(DESK / "depth.png").resize(size, Image.Resampling.NEAREST)).astype(np.uint16)
+    for name in ("rgb", "depth"):
+        (folder / name).mkdir(parents=True)
+    for i in range(count):
+        Image.fromarray(np.roll(rgb, i * SCALE, axis=1)).save(folder / "rgb" / f"{i:05}.png")
+        low = np.roll(depth, i * SCALE, axis=1)[SCALE // 2 :: SCALE, SCALE // 2 :: SCALE]
+        Image.fromarray(low[: height // SCALE, : width // SCALE].copy()).save(folder / "depth" / f"{i:05}.png")
+
+
+def run(way: Way, pairs: Path, out: Path, weights: str) -> dict[str, float]:
+    """One run over a folder of pairs: pairs a second, seconds to the first result, CPU seconds, largest MB."""
+    call = [str(pairs / "rgb"), str(pairs / "depth"), "-o", str(out), "--weights", weights, "--device", "cpu", "--json"]
+    began = time.time()
+    process = subprocess.Popen(
+        [sys.executable, "-m", way.module, *call, *way.arguments],
+        env={**os.environ, "OMP_NUM_THREADS": str(way.threads)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    document: dict[str, Any] = json.loads(process.stdout.read())
+    _, _, usage = os.wait4(process.pid, 0)
+    assert document["counts"]["failed"] == 0, document["results"][0]
+    times = sorted(path.stat().st_mtime for path in out.iterdir())
+    first, last = (int(share * (len(times) - 1)) for share in (WARM, OVER))
+    return {
+        "pairs/s": (last - first) / (times[last] - times[first]) if last > first else 0.0,
+        "start": times[0] - began,
+        "MB": max(row.get("peak_mb", usage.ru_maxrss // 1024) for row in document["results"]),
+        "CPU": usage.ru_utime + usage.ru_stime,
+    }
+
+
+def main() -> None:
+    """Command line of the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, nargs=2, default=[320, 240], metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--pairs", type=int, default=120)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--ways", type=int, nargs="+", default=list(range(len(WAYS))), help="by number, from 0")
+    parser.add_argument("--out", type=Path, default=Path("out", "scale_out"))
+    options = parser.parse_args()
+    found: dict[str, list[dict[str, float]]] = {WAYS[i].name: [] for i in options.ways}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_pairs(folder / "one", options.size, 1)
+        make_pairs(folder / "all", options.size, options.pairs)
+        single = run(ONE, folder / "one", folder / "single", options.weights)
+        for turn in range(options.rounds):
+            for i in options.ways:
+                found[WAYS[i].name].append(run(WAYS[i], folder / "all", folder / f"{turn}-{i}", options.weights))
+        files = {kind: _mean_size(folder / "all" / kind) for kind in ("rgb", "depth")}
+        files["result"] = _mean_size(folder / f"0-{options.ways[0]}")
+    rows = []
+    for way, results in found.items():
+        middle = {key: statistics.median(result[key] for result in results) for key in results[0]}
+        cpu = "" if way.startswith("Ray") else f"{(middle['CPU'] - single['CPU']) / (options.pairs - 1):.4f}"
+        rows.append([way, f"{middle['pairs/s']:.2f}", f"{middle['start']:.1f}", f"{middle['MB']:.0f}", cpu])
+    print(text_table(["", "pairs/s", "start", "MB", "CPU s"], rows))
+    print("mean bytes of a file:", ", ".join(f"{kind} {size:,.0f}" for kind, size in files.items()))
+    width, height = options.size
+    report = {"single": single, "runs": found, "bytes": files}
+    write_json(options.out / f"{Path(options.weights).stem}_{width}x{height}.json", report)
+
+
+def _mean_size(folder: Path) -> float:
+    return statistics.mean(path.stat().st_size for path in folder.iterdir())
+
+
+if __name__ == "__main__":
+    main()
