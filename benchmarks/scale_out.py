@@ -2,7 +2,8 @@
 
 Folders of pairs (the desk, shifted) by bridgenet-upsample and by examples.ray_batch, taking turns. "pairs/s": between
 the files at 20 and 90 % of a run, so that starting does not count; "start": until the first result; "MB": largest
-resident size of one process or worker; "CPU s": of one process, for each pair after the first.
+resident size of one process or worker; "CPU s": of one process, for each pair after the first. Below: what of the CPU
+time goes into files, which is what a GPU leaves to the CPU, beside checks and resizing.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.report import text_table, write_json
+from bridgenet_infer.read import read_depth, read_rgb
+from bridgenet_infer.write import write_depth
 
 DESK = Path(__file__).parents[1] / "examples" / "desk"
 SCALE = 8
 WARM, OVER = 0.2, 0.9
+FILES = 50
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,23 @@ def run(way: Way, pairs: Path, out: Path, weights: str) -> dict[str, float]:
     }
 
 
+def file_work(pairs: Path, results: Path, scratch: Path) -> dict[str, float]:
+    """CPU milliseconds for reading a pair and for writing a result."""
+    scratch.mkdir()
+    names = [path.name for path in sorted(results.iterdir())[:FILES]]
+    began = time.process_time()
+    for name in names:
+        read_rgb(pairs / "rgb" / name)
+        read_depth(pairs / "depth" / name)
+    read = time.process_time() - began
+    depths = [read_depth(results / name) for name in names]
+    began = time.process_time()
+    for name, depth in zip(names, depths, strict=True):
+        write_depth(scratch / name, depth)
+    written = time.process_time() - began
+    return {"read": 1000 * read / len(names), "write": 1000 * written / len(names)}
+
+
 def main() -> None:
     """Command line of the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -105,16 +126,19 @@ def main() -> None:
             for i in options.ways:
                 found[WAYS[i].name].append(run(WAYS[i], folder / "all", folder / f"{turn}-{i}", options.weights))
         files = {kind: _mean_size(folder / "all" / kind) for kind in ("rgb", "depth")}
-        files["result"] = _mean_size(folder / f"0-{options.ways[0]}")
+        results = folder / f"0-{options.ways[0]}"
+        files["result"] = _mean_size(results)
+        work = file_work(folder / "all", results, folder / "scratch")
     rows = []
-    for way, results in found.items():
-        middle = {key: statistics.median(result[key] for result in results) for key in results[0]}
+    for way, runs in found.items():
+        middle = {key: statistics.median(one[key] for one in runs) for key in runs[0]}
         cpu = "" if way.startswith("Ray") else f"{(middle['CPU'] - single['CPU']) / (options.pairs - 1):.4f}"
         rows.append([way, f"{middle['pairs/s']:.2f}", f"{middle['start']:.1f}", f"{middle['MB']:.0f}", cpu])
     print(text_table(["", "pairs/s", "start", "MB", "CPU s"], rows))
     print("mean bytes of a file:", ", ".join(f"{kind} {size:,.0f}" for kind, size in files.items()))
+    print(f"CPU ms: reading a pair {work['read']:.1f}, writing a result {work['write']:.1f}")
     width, height = options.size
-    report = {"single": single, "runs": found, "bytes": files}
+    report = {"single": single, "runs": found, "bytes": files, "file_ms": work}
     write_json(options.out / f"{Path(options.weights).stem}_{width}x{height}.json", report)
 
 
