@@ -19,9 +19,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import ray
 from PIL import Image
-from ray.data import ActorPoolStrategy, DataContext
 from tqdm import tqdm
 
 from bridgenet_infer.cli.command import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, PIXEL_LIMIT
@@ -92,7 +90,10 @@ def as_row(number: int, pair: Pair) -> dict[str, Any]:
 def spread(
     pairs: dict[int, Pair], options: argparse.Namespace, layout: argparse.Namespace
 ) -> Iterator[tuple[int, Outcome]]:
-    """Outcomes of numbered pairs, as they come."""
+    """Outcomes of numbered pairs, as they come; OSError if Ray gives up, as it does without weights."""
+    import ray
+    from ray.data import ActorPoolStrategy
+
     if options.device == "auto" and not layout.gpus:
         options.device = "cpu"  # of a GPU that Ray does not know, workers must not all take hold
     rows = [as_row(number, pair) for number, pair in pairs.items()]
@@ -109,9 +110,12 @@ def spread(
         num_cpus=layout.cores,
         num_gpus=layout.gpus,
     )
-    for row in dataset.iter_rows():
-        number = int(row["number"])
-        yield number, Outcome(pairs[number], row["status"], row["reason"], json.loads(row["figures"]))
+    try:
+        for row in dataset.iter_rows():
+            number = int(row["number"])
+            yield number, Outcome(pairs[number], row["status"], row["reason"], json.loads(row["figures"]))
+    except ray.exceptions.RayError as error:  # long, and ends with what the worker raised
+        raise OSError(str(error).strip().splitlines()[-1]) from error
 
 
 def work_through(pairs: Sequence[Pair], options: argparse.Namespace, layout: argparse.Namespace) -> list[Outcome]:
@@ -120,15 +124,11 @@ def work_through(pairs: Sequence[Pair], options: argparse.Namespace, layout: arg
     missing = {i: pair for i, pair in enumerate(pairs) if i not in outcomes}
     failed = 0
     with tqdm(total=len(pairs), initial=len(outcomes), unit="pair", disable=None) as bar:
-        if missing:
-            for left in options.output.glob(f".*{CLAIM}[0-9]{PART}"):  # of a run that was killed as a whole
-                left.unlink(missing_ok=True)
-            connect(layout)
-            for number, outcome in spread(missing, options, layout):
-                outcomes[number] = outcome
-                failed += outcome.status == "failed"
-                bar.set_postfix(failed=failed, refresh=False)
-                bar.update()
+        for number, outcome in run_on_ray(missing, options, layout) if missing else ():
+            outcomes[number] = outcome
+            failed += outcome.status == "failed"
+            bar.set_postfix(failed=failed, refresh=False)
+            bar.update()
     return [outcomes[i] for i in range(len(pairs))]
 
 
@@ -142,10 +142,29 @@ def finished_before(pairs: Sequence[Pair], options: argparse.Namespace) -> Itera
             yield number, Outcome(pair, "skipped", "finished before")
 
 
+def run_on_ray(
+    missing: dict[int, Pair], options: argparse.Namespace, layout: argparse.Namespace
+) -> Iterator[tuple[int, Outcome]]:
+    """`spread` on a cluster, or on a Ray that is started for it and ended after it."""
+    try:
+        import ray
+    except ImportError as error:
+        raise ImportError(f"this needs Ray: pip install 'bridgenet-infer[ray]' ({error})") from error
+    for left in options.output.glob(f".*{CLAIM}[0-9]{PART}"):  # of a run that was killed as a whole
+        left.unlink(missing_ok=True)
+    with redirect_stdout(sys.stderr):  # Ray has its say on both
+        try:
+            connect(layout)
+            yield from spread(missing, options, layout)
+        finally:
+            ray.shutdown()
+
+
 def connect(layout: argparse.Namespace) -> None:
-    """Join a cluster or start Ray on this machine, and settle how many workers there are and what each has."""
-    if ray.is_initialized():
-        return
+    """Join a cluster or start Ray here, and settle how many workers there are and what each has."""
+    import ray
+    from ray.data import DataContext
+
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = layout.address or os.environ.get("RAY_ADDRESS", "local")
     own: dict[str, Any] = {}
@@ -182,7 +201,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, argparse
         parser.error("RGB and DEPTH must be two folders; bridgenet-upsample does the rest")
     for name in ("rgb", "depth", "output"):  # workers have working directories of their own
         setattr(options, name, getattr(options, name).absolute())
-    if Path(options.weights).exists():
+    is_path = os.sep in options.weights or options.weights.endswith(".safetensors")  # names of checkpoints never are
+    if is_path and Path(options.weights).exists():
         options.weights = str(Path(options.weights).absolute())
     return options, layout
 
@@ -194,18 +214,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pairs, left_out = find_pairs(options)
         job = Job(options)
         job.prepare()
-        with redirect_stdout(sys.stderr):  # Ray has its say on both
-            try:
-                outcomes = work_through(pairs, options, layout)
-            finally:
-                ray.shutdown()
+        outcomes = work_through(pairs, options, layout)
     except KeyboardInterrupt:
         print("interrupted; run again to continue", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except (OSError, ValueError, ImportError, ray.exceptions.RayError) as error:
-        # Ray's own errors are long, and end with what the worker raised
-        reason = str(error).strip().splitlines()[-1] if isinstance(error, ray.exceptions.RayError) else describe(error)
-        print(f"error: {reason}", file=sys.stderr)
+    except (OSError, ValueError, ImportError) as error:
+        print(f"error: {describe(error)}", file=sys.stderr)
         return EXIT_FAILED
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
