@@ -71,7 +71,8 @@ def run(way: Way, pairs: Path, out: Path, weights: str) -> dict[str, float]:
     began = time.time()
     process = subprocess.Popen(
         [sys.executable, "-m", way.module, *call, *way.arguments],
-        env={**os.environ, "OMP_NUM_THREADS": str(way.threads)},
+        # Ray's workers would stand back behind everything else that runs
+        env={**os.environ, "OMP_NUM_THREADS": str(way.threads), "RAY_worker_niceness": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )

@@ -97,7 +97,15 @@ def folders(tmp_path: Path, tiny_checkpoint: Path) -> Folders:
     return Folders(tmp_path, tiny_checkpoint)
 
 
-def test_two_workers_one_killed(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in the workers: sums over another number of threads round differently
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_two_workers_one_killed(folders: Folders, one_thread: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(folders.arguments("alone")) == 1
     alone = json.loads(capsys.readouterr().out)
     process = folders.start("out", "--batch", str(BATCH))
@@ -134,13 +142,6 @@ def test_two_workers_one_killed(folders: Folders, capsys: pytest.CaptureFixture[
     assert document["counts"] == {"written": 0, "skipped": PAIRS - 1, "failed": 0}
     assert folders.finished("out") == after
     assert not [path for path in (folders.base / "out").iterdir() if ".try" in path.name]
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_a_pair_on_which_workers_die_is_given_up(folders: Folders, one_thread: None) -> None:
