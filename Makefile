@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN = .venv/bin
 OUT = out/demo
 PAGE = .venv-page
+PURELIB = import sysconfig; print(sysconfig.get_path("purelib"))
 
-.PHONY: demo test lint docs dist page test-page clean
+.PHONY: demo test lint docs dist page test-page test-ray clean
 
 .venv/done: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv
@@ -25,6 +26,16 @@ demo: .venv/done
 
 test: .venv/done
 	$(BIN)/python -m pytest
+
+# Ray in an environment of its own, above the packages of the other
+.venv/ray/done: .venv/done
+	$(BIN)/python -m venv .venv/ray
+	$(BIN)/python -c '$(PURELIB)' > "$$(.venv/ray/bin/python -c '$(PURELIB)')/below.pth"
+	.venv/ray/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	touch $@
+
+test-ray: .venv/ray/done
+	.venv/ray/bin/python -m pytest tests/test_ray.py
 
 lint: .venv/done
 	$(BIN)/ruff check .

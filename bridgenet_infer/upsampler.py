@@ -22,9 +22,9 @@ from .restore import Restored, to_container
 from .run import TileRunner, run_network
 from .tile import resolve_tiling, tile_size
 from .validate import ArrayLike, check_depth, check_rgb, resolve_scale
+from .weights import DEFAULT_WEIGHTS as DEFAULT_WEIGHTS
 from .weights import load_weights
 
-DEFAULT_WEIGHTS = "lite"
 SCALE_TOLERANCE = 1.1  # sizes that are no exact multiples give scales like 7.9
 
 
@@ -115,8 +115,9 @@ class DepthUpsampler:
         Parameters
         ----------
         weights
-            Name in the manifest, .safetensors file, folder with one, or Hub repository ("owner/name"). Only what
-            is neither bundled nor in the Hub cache is downloaded.
+            Name in the manifest, .safetensors file, folder with one, or Hub repository ("owner/name", or
+            "owner/name/checkpoint" if it holds several). Only what is neither bundled nor in the Hub cache is
+            downloaded.
         revision
             Commit, tag or branch of a Hub repository.
         device, precision

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import Any
 
 
 class HubServer:
     """Serves `files[(repo_id, commit, filename)]`; `branches[(repo_id, name)]` leads to commits.
 
+    Uploads make repositories and commits on "main"; `large` holds what came by the LFS protocol, by sha256.
     `requests` lists what was asked; `stall` is None, "head" (no answer at all) or "body" (half a file, then
-    silence); `short` cuts downloads while announcing their full length.
+    silence); `short` cuts downloads while announcing their full length; `refuse` is the status that answers all
+    writing; `damage` flips a byte in what was uploaded.
     """
 
     def __init__(self) -> None:
         self.files: dict[tuple[str, str, str], bytes] = {}
         self.branches: dict[tuple[str, str], str] = {}
+        self.repositories: set[str] = set()
+        self.large: dict[str, bytes] = {}
         self.requests: list[tuple[str, str]] = []
         self.stall: str | None = None
         self.short = False
+        self.refuse: int | None = None
+        self.damage = False
         self.closing = threading.Event()
         outer = self
 
@@ -32,7 +41,36 @@ class HubServer:
                 self.answer(with_body=False)
 
             def do_GET(self) -> None:
-                self.answer(with_body=True)
+                if self.path.startswith("/api/"):
+                    self.answer_api(b"")
+                else:
+                    self.answer(with_body=True)
+
+            def do_POST(self) -> None:
+                self.answer_api(self.body())
+
+            def do_PUT(self) -> None:
+                self.answer_api(self.body())
+
+            def body(self) -> bytes:
+                if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+                    return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                chunks = []
+                while size := int(self.rfile.readline(), 16):
+                    chunks.append(self.rfile.read(size))
+                    self.rfile.readline()
+                self.rfile.readline()
+                return b"".join(chunks)
+
+            def answer_api(self, body: bytes) -> None:
+                outer.requests.append((self.command, self.path))
+                status, document = outer.respond(self.path.partition("?")[0].strip("/").split("/"), body)
+                payload = json.dumps(document).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(payload)))
+                self.end_headers()
+                self.wfile.write(payload)
 
             def answer(self, with_body: bool) -> None:
                 outer.requests.append((self.command, self.path))
@@ -83,6 +121,68 @@ class HubServer:
         """Paths of the files fetched so far."""
         return [path for method, path in self.requests if method == "GET" and "/resolve/" in path]
 
+    # -- uploads -------------------------------------------------------------------------------------------------------
+
+    def head(self, repo_id: str) -> dict[str, bytes]:
+        """The files of a repository's main branch."""
+        commit = self.branches.get((repo_id, "main"))
+        return {name: payload for (repo, at, name), payload in self.files.items() if (repo, at) == (repo_id, commit)}
+
+    def respond(self, parts: list[str], body: bytes) -> tuple[int, dict[str, Any]]:
+        """Status and answer of a call of the API or of the LFS protocol."""
+        if self.refuse is not None:
+            return self.refuse, {"error": "not yours"}
+        match parts:
+            case ["api", "validate-yaml"]:
+                return (200, {"warnings": []}) if b"license: " in body else (400, {"errors": [{"message": "licence?"}]})
+            case ["api", "repos", "create"]:
+                asked = json.loads(body)
+                repo_id = f"{asked['organization']}/{asked['name']}"
+                known = repo_id in self.repositories
+                self.repositories.add(repo_id)
+                return 409 if known else 200, {"url": f"{self.url}/{repo_id}"}
+            case ["lfs", digest]:
+                self.large[digest] = body
+                return 200 if hashlib.sha256(body).hexdigest() == digest else 400, {}
+            case [_, _, "info", "lfs", "objects", "batch"]:
+                return 200, {"objects": [self.offer(asked) for asked in json.loads(body)["objects"]]}
+            case ["api", "models", owner, name, *call] if f"{owner}/{name}" in self.repositories:
+                return self.respond_repository(f"{owner}/{name}", call, body)
+        return 404, {"error": f"no {'/'.join(parts)}"}
+
+    def offer(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Where to put a large file, if it is not there."""
+        upload = {"actions": {"upload": {"href": f"{self.url}/lfs/{asked['oid']}"}}}
+        return {"oid": asked["oid"], "size": asked["size"], **({} if asked["oid"] in self.large else upload)}
+
+    def respond_repository(self, repo_id: str, call: list[str], body: bytes) -> tuple[int, dict[str, Any]]:
+        """Answers for an existing repository."""
+        match call:
+            case ["revision", revision]:
+                return 200, {"id": repo_id, "sha": self.branches[repo_id, revision], "siblings": []}
+            case ["preupload", "main"]:
+                there = self.head(repo_id)
+                return 200, {"files": [mode(asked["path"], there) for asked in json.loads(body)["files"]]}
+            case ["commit", "main"]:
+                commit = self.commit(repo_id, [json.loads(line) for line in body.splitlines()])
+                return 200, {"commitUrl": f"{self.url}/{repo_id}/commit/{commit}", "commitOid": commit}
+        return 404, {"error": f"no {call}"}
+
+    def commit(self, repo_id: str, lines: list[dict[str, Any]]) -> str:
+        """Put the files of an upload into a new commit, which becomes main."""
+        content = self.head(repo_id)
+        for line in lines:
+            value = line["value"]
+            if line["key"] == "file":
+                content[value["path"]] = base64.b64decode(value["content"])
+            elif line["key"] == "lfsFile":
+                large = self.large[value["oid"]]
+                content[value["path"]] = large[:-1] + bytes([large[-1] ^ 1]) if self.damage else large
+        digest = hashlib.sha1(repr((self.branches.get((repo_id, "main")), sorted(content.items()))).encode())
+        commit = self.branches[repo_id, "main"] = digest.hexdigest()
+        self.files |= {(repo_id, commit, name): payload for name, payload in content.items()}
+        return commit
+
     def __enter__(self) -> HubServer:
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
         return self
@@ -94,3 +194,13 @@ class HubServer:
         self.server.shutdown()
         self.server.server_close()
         time.sleep(0)
+
+
+def mode(path: str, there: dict[str, bytes]) -> dict[str, Any]:
+    """How a file is to be uploaded, and the hash of what is there: of git's kind, or sha256 of large files."""
+    large, old = path.endswith(".safetensors"), there.get(path)
+    hashed: dict[str, Any] = {"path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": False}
+    if old is not None:
+        blob = hashlib.sha256(old) if large else hashlib.sha1(b"blob %d\0" % len(old) + old)
+        hashed["oid"] = blob.hexdigest()
+    return hashed

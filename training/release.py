@@ -87,7 +87,7 @@ def release(
         "file": f"{config.name}.safetensors",
         "sha256": hashlib.sha256(payload).hexdigest(),
         "size": len(payload),
-        "repo_id": None,  # a new file: to be filled in, with its commit, when it is published
+        "repo_id": None,  # a new file: training.publish fills in where it put it
         "revision": None,
         "scales": [low, high],
         "lr_kernel": kernel,

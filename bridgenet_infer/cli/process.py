@@ -48,24 +48,35 @@ class Job:
         OSError, ValueError
             If weights, device or precision are not to be had: that stops everything.
         """
+        self.prepare()
+        for pair in pairs:
+            yield self.process(pair)
+
+    def prepare(self) -> None:
+        """Make the folder of a folder run, and clear it of what kills left there."""
         if self.many:
             self.options.output.mkdir(parents=True, exist_ok=True)
             remove_leftovers(self.options.output)
-        for pair in pairs:
-            try:
-                skipped = self._finished(pair)
-                prepared = None if skipped else self._read(pair)
-            except FAILURES as error:
-                yield Outcome(pair, "failed", describe(error))
-                continue
-            if prepared is None:
-                yield Outcome(pair, "skipped", "finished before")
-                continue
-            upsampler = self.upsampler()
-            try:
-                yield Outcome(pair, "written", figures=self._upsample(pair, *prepared, upsampler))
-            except FAILURES as error:
-                yield Outcome(pair, "failed", describe(error))
+
+    def process(self, pair: Pair) -> Outcome:
+        """Work on one pair; what is wrong with it becomes its outcome.
+
+        Raises
+        ------
+        OSError, ValueError
+            As `run`.
+        """
+        try:
+            if self._finished(pair):
+                return Outcome(pair, "skipped", "finished before")
+            prepared = self._read(pair)
+        except FAILURES as error:
+            return Outcome(pair, "failed", describe(error))
+        upsampler = self.upsampler()
+        try:
+            return Outcome(pair, "written", figures=self._upsample(pair, *prepared, upsampler))
+        except FAILURES as error:
+            return Outcome(pair, "failed", describe(error))
 
     def upsampler(self) -> DepthUpsampler:
         """The up-sampler, loaded once."""

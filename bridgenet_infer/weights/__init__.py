@@ -2,10 +2,11 @@
 
 from .checkpoint import checkpoint_bytes, compiled_bytes, load_checkpoint
 from .load import Checkpoint, load_weights
-from .manifest import CHECKPOINT_FOLDER, ManifestEntry, manifest_path, read_manifest
+from .manifest import CHECKPOINT_FOLDER, DEFAULT_WEIGHTS, ManifestEntry, manifest_path, read_manifest
 
 __all__ = [
     "CHECKPOINT_FOLDER",
+    "DEFAULT_WEIGHTS",
     "Checkpoint",
     "ManifestEntry",
     "checkpoint_bytes",

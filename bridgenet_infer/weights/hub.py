@@ -60,11 +60,11 @@ def _download(repo_id: str, filename: str, revision: str | None) -> Path:
         # forced: without a usable answer the client would otherwise try again for half a minute
         return Path(hf_hub_download(repo_id, filename, revision=revision, force_download=True))
     except Exception as error:  # its own classes, the HTTP client's, ValueError, OSError: all mean the same here
-        raise OSError(f"cannot download {what} from {constants.ENDPOINT}: {_root(error)}") from error
+        raise OSError(f"cannot download {what} from {constants.ENDPOINT}: {first_cause(error)}") from error
 
 
-def _root(error: BaseException) -> str:
-    """The first cause, which the client wraps in advice."""
+def first_cause(error: BaseException) -> str:
+    """What went wrong in the first place, in one line: the client wraps it in advice."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = str(error).strip().partition("\n")[0]

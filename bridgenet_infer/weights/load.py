@@ -11,7 +11,9 @@ from pathlib import Path
 from ..compiled import Network
 from .checkpoint import Scales, load_checkpoint
 from .hub import fetch
-from .manifest import MANIFEST, ManifestEntry, read_manifest
+from .manifest import DEFAULT_WEIGHTS, MANIFEST, ManifestEntry, read_manifest
+
+WORD = r"[\w-][\w.-]*"
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,9 @@ def load_weights(weights: str | os.PathLike[str], revision: str | None = None) -
     ----------
     weights
         Name in the manifest; .safetensors file; folder with exactly one (a manifest beside it is obeyed); or Hub
-        repository "owner/name" that holds a manifest with exactly one entry. A repository of our manifest is
-        taken at the commit pinned there.
+        repository "owner/name" that holds a manifest. If that lists several checkpoints, "owner/name" is the
+        default one and "owner/name/checkpoint" any. What our manifest has of a repository is taken at the commit
+        pinned there.
     revision
         Another commit, tag or branch of a Hub repository; a branch is cached as it was when first downloaded.
 
@@ -52,14 +55,14 @@ def load_weights(weights: str | os.PathLike[str], revision: str | None = None) -
             raise ValueError(f"{str(weights)!r} is a path: it has no revision {revision!r}")
         return _load_path(Path(weights))
     if entry is None:
-        repo_id = _check_repo_id(weights, list(entries))
-        entry = next((e for e in entries.values() if e.repo_id == repo_id), None)
+        repo_id, name = _split_repository(weights, list(entries))
+        entry = _choose([e for e in entries.values() if e.repo_id == repo_id], name)
         if entry is None or revision not in (None, entry.revision):
-            return _load_repository(repo_id, revision)
+            return _load_repository(repo_id, name, revision)
     elif revision not in (None, entry.revision):
         if entry.repo_id is None:
             raise ValueError(f"{entry.name!r} is bundled and not on the Hub: it has no revision {revision!r}")
-        return _load_repository(entry.repo_id, revision)
+        return _load_repository(entry.repo_id, entry.name, revision)
     return load_entry(entry)
 
 
@@ -89,19 +92,29 @@ def _load_path(path: Path) -> Checkpoint:
     return Checkpoint(*load_checkpoint(path), path.stem, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def _load_repository(repo_id: str, revision: str | None) -> Checkpoint:
+def _load_repository(repo_id: str, name: str | None, revision: str | None) -> Checkpoint:
     """A repository that our manifest does not pin: its own manifest says what its file must be."""
     commit, entries = fetch(repo_id, MANIFEST, revision, lambda path: (path.parent.name, read_manifest(path)))
-    if len(entries) != 1:
-        raise OSError(f"{MANIFEST} of {repo_id} must have exactly one checkpoint, it has {sorted(entries)}")
-    (entry,) = entries.values()
+    entry = _choose(list(entries.values()), name)
+    if entry is None:
+        wanted = repr(name) if name else f"{DEFAULT_WEIGHTS!r} and not one alone (name one: {repo_id}/NAME)"
+        raise OSError(f"{MANIFEST} of {repo_id} has no {wanted}, it has {sorted(entries)}")
     return fetch(repo_id, entry.file, commit, lambda path: _verified(entry, path))
 
 
-def _check_repo_id(weights: str | os.PathLike[str], names: list[str]) -> str:
-    if isinstance(weights, str) and re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", weights):
-        return weights
-    raise ValueError(
-        f"weights {os.fspath(weights)!r} is neither a known name ({', '.join(names)}) nor an existing path nor a "
-        "Hub repository (owner/name)"
-    )
+def _choose(entries: list[ManifestEntry], name: str | None) -> ManifestEntry | None:
+    """The named checkpoint of a repository; without a name the only one, else the default."""
+    if name is None and len(entries) == 1:
+        return entries[0]
+    return next((entry for entry in entries if entry.name == (name or DEFAULT_WEIGHTS)), None)
+
+
+def _split_repository(weights: str | os.PathLike[str], names: list[str]) -> tuple[str, str | None]:
+    """From "owner/name" or "owner/name/checkpoint" to repository and checkpoint."""
+    found = re.fullmatch(rf"({WORD}/{WORD})(?:/({WORD}))?", weights) if isinstance(weights, str) else None
+    if found is None:
+        raise ValueError(
+            f"weights {os.fspath(weights)!r} is neither a known name ({', '.join(names)}) nor an existing path nor a "
+            "Hub repository (owner/name)"
+        )
+    return found[1], found[2]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = "weights_manifest.json"
+DEFAULT_WEIGHTS = "lite"
 PACKAGE_FOLDER = Path(__file__).parents[1]
 CHECKPOINT_FOLDER = PACKAGE_FOLDER / "checkpoints"  # bundled files
 
