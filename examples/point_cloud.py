@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bridgenet_infer import upsample_depth
+from bridgenet_infer.ply import ply_bytes
 from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.robotics.registration import depth_to_points
 from bridgenet_infer.write import write_atomically
@@ -20,18 +21,6 @@ from bridgenet_infer.write import write_atomically
 Array = npt.NDArray[Any]
 FOLDER = Path(__file__).parent
 DESK_CAMERA = (554.256, 554.256, 319.5, 239.5)  # fx, fy, cx, cy of the examples: 60 degrees across 640 pixels
-VERTEX = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
-HEADER = """ply
-format binary_little_endian 1.0
-element vertex {count}
-property float x
-property float y
-property float z
-property uchar red
-property uchar green
-property uchar blue
-end_header
-"""
 
 
 def main() -> None:
@@ -48,7 +37,7 @@ def main() -> None:
         depth = np.asarray(upsample_depth(rgb, depth))
     points, colours = coloured_points(rgb, depth * options.unit, camera_matrix(*options.camera))
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    write_ply(options.output, points, colours)
+    write_atomically(options.output, ply_bytes(points, colours))
     print(f"{options.output}: {len(points):,} points")
 
 
@@ -80,13 +69,6 @@ def coloured_points(rgb: Array, depth: Array, matrix: Array) -> tuple[Array, Arr
         raise ValueError(f"rgb {rgb.shape} and depth {depth.shape} must have one size")
     valid = np.isfinite(depth) & (depth > 0)
     return depth_to_points(np.where(valid, depth, 0), matrix)[valid], rgb[valid]
-
-
-def write_ply(path: Path, points: Array, colours: Array) -> None:
-    """Binary PLY of points (N, 3), as float32, and colours (N, 3) uint8; OSError if it cannot be written."""
-    vertices = np.empty(len(points), VERTEX)
-    vertices["xyz"], vertices["rgb"] = points, colours
-    write_atomically(path, HEADER.format(count=len(points)).encode("ascii") + vertices.tobytes())
 
 
 if __name__ == "__main__":

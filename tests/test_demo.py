@@ -20,7 +20,7 @@ from PIL import Image
 
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.demo import intake, pictures, scenes, wording
-from bridgenet_infer.demo.cloud import CANVAS_POINTS, camera_matrix, canvas_cloud, ply_bytes
+from bridgenet_infer.demo.cloud import CANVAS_POINTS, camera_matrix, canvas_cloud, cloud_file
 from bridgenet_infer.demo.compare import bicubic, compare, measure_errors
 from bridgenet_infer.demo.scenes import Inputs, load_scene, shrink
 from bridgenet_infer.demo.service import KEPT_SECONDS, OWN, Choice, Refusal, Service, Settings
@@ -112,7 +112,7 @@ def test_frame_without_a_valid_sample_can_be_shown(tiny_upsampler: DepthUpsample
     span = pictures.depth_span(result.depth, result.valid)
     assert (pictures.colour_depth(result.depth, result.valid, span) == pictures.HOLE).all()
     assert canvas_cloud(inputs.rgb, {"ours": result.depth}, result.valid, 60) == ""
-    assert b"element vertex 0\n" in ply_bytes(inputs.rgb, result.depth, result.valid, 60)
+    assert b"element vertex 0\n" in cloud_file(inputs.rgb, result.depth, result.valid, 60)
 
 
 def test_colours_run_from_near_to_far_and_from_large_to_none() -> None:
@@ -158,7 +158,7 @@ def test_ply_file_holds_the_valid_pixels_in_place(rng: np.random.Generator) -> N
     depth = rng.integers(500, 900, (6, 8)).astype(np.uint16)
     depth[0, 0] = 0
     rgb = rng.integers(0, 256, (6, 8, 3), np.uint8)
-    head, _, body = ply_bytes(rgb, depth, depth > 0, 90.0).partition(b"end_header\n")
+    head, _, body = cloud_file(rgb, depth, depth > 0, 90.0).partition(b"end_header\n")
     assert b"element vertex 47\n" in head
     kinds = [("position", "<f4", 3), ("colour", "u1", 3)]
     vertices = np.frombuffer(body, kinds)

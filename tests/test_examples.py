@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
+from bridgenet_infer.ply import ply_bytes
 from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.robotics.registration import depth_to_points, register_depth
 from bridgenet_infer.robotics.stream import DepthStream, StreamResult
 from examples import point_cloud
-from examples.point_cloud import camera_matrix, coloured_points, write_ply
+from examples.point_cloud import camera_matrix, coloured_points
 from training.raycast import default_camera
 
 DESK = Path(__file__).parents[1] / "examples" / "desk"
@@ -52,7 +53,7 @@ def read_ply(path: Path) -> dict[str, np.ndarray]:
 def test_a_ply_holds_every_measured_pixel_with_its_colour(tmp_path: Path) -> None:
     rgb, depth = rgbd(np.float32)
     points, colours = coloured_points(rgb, depth, MATRIX)
-    write_ply(tmp_path / "cloud.ply", points, colours)
+    (tmp_path / "cloud.ply").write_bytes(ply_bytes(points, colours))
     ply = read_ply(tmp_path / "cloud.ply")
     valid = metres(depth) > 0
     rows, columns = np.nonzero(valid)
@@ -90,7 +91,7 @@ def test_open3d_sees_the_same_points_in_metres(tmp_path: Path, dtype: type) -> N
     image = rgbd_image(rgb, depth)
     assert np.allclose(np.asarray(image.depth), metres(depth), atol=1e-6)
     assert np.array_equal(np.asarray(image.color), rgb)
-    write_ply(tmp_path / "ours.ply", expected, colours)
+    (tmp_path / "ours.ply").write_bytes(ply_bytes(expected, colours))
     read = o3d.io.read_point_cloud(str(tmp_path / "ours.ply"))
     assert np.allclose(np.asarray(read.points), expected, atol=1e-5)
     assert np.allclose(np.asarray(read.colors) * 255, colours)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..ply import ply_bytes
 from ..robotics.registration import depth_to_points
 from .pictures import eight_bit
 
@@ -77,24 +78,14 @@ def canvas_cloud(rgb: Array, depths: dict[str, Array], valid: Mask, field_of_vie
     )
 
 
-def ply_bytes(rgb: Array, depth: Array, valid: Mask, field_of_view: float) -> bytes:
+def cloud_file(rgb: Array, depth: Array, valid: Mask, field_of_view: float) -> bytes:
     """Valid pixels as a binary PLY file, thinned evenly to two million at most.
 
     x points right, y down, z forward, in the unit of the depth; colours are 8 bit.
     """
     thin, matrix, _ = _thin(valid.shape, field_of_view, PLY_POINTS)
-    rgb, depth, valid = rgb[thin], depth[thin], valid[thin]
-    points = depth_to_points(depth.astype(np.float64), matrix)
-    fields = [(axis, "<f4") for axis in "xyz"] + [(colour, "u1") for colour in ("red", "green", "blue")]
-    vertices = np.empty(int(valid.sum()), fields)
-    for i, axis in enumerate("xyz"):
-        vertices[axis] = points[..., i][valid]
-    for i, colour in enumerate(("red", "green", "blue")):
-        vertices[colour] = eight_bit(rgb)[..., i][valid]
-    names = {"<f4": "float", "u1": "uchar"}
-    head = ["ply", "format binary_little_endian 1.0", f"element vertex {len(vertices)}"]
-    head += [f"property {names[kind]} {name}" for name, kind in fields]
-    return "\n".join([*head, "end_header", ""]).encode() + vertices.tobytes()
+    points = depth_to_points(depth[thin].astype(np.float64), matrix)
+    return ply_bytes(points[valid[thin]], eight_bit(rgb[thin])[valid[thin]])
 
 
 def _thin(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from PIL import Image
 from ..holes import fill_holes
 from ..read import read_depth, read_rgb
 from ..restore import nearest
+from ..shared_files import find_shared_file
 from ..weights.manifest import PACKAGE_FOLDER
 
 Array = npt.NDArray[Any]
@@ -54,17 +54,7 @@ def scene_folder() -> Path:
     OSError
         If neither is there.
     """
-    beside = PACKAGE_FOLDER.parent / "examples"
-    if (beside / SCENES[0] / "rgb.png").is_file():
-        return beside
-    try:
-        files = metadata.files("bridgenet-infer") or []
-    except metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if file.parts[-3:] == ("examples", SCENES[0], "rgb.png") and (path := Path(str(file.locate()))).is_file():
-            return path.parents[1]
-    raise FileNotFoundError("the rendered scenes are not part of this installation")
+    return find_shared_file(f"examples/{SCENES[0]}/rgb.png", PACKAGE_FOLDER.parent).parents[1]
 
 
 def load_scene(name: str, scale: int = BUNDLED_SCALE) -> Inputs:

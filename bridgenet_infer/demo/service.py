@@ -17,7 +17,7 @@ from ..validate import check_depth
 from ..weights import read_manifest
 from ..write import can_hold, write_depth
 from . import wording
-from .cloud import canvas_cloud, ply_bytes
+from .cloud import canvas_cloud, cloud_file
 from .compare import Comparison, compare
 from .intake import REFUSALS, read_inputs, refusal
 from .pictures import Picture, blocks, colour_depth, colour_error, depth_span, eight_bit, error_limit, fit
@@ -170,7 +170,7 @@ class Service:
         room = self._room()
         target, points = room / f"depth_x{result.scale:g}{suffix}", room / "points.ply"
         write_depth(target, depth)
-        points.write_bytes(ply_bytes(inputs.rgb, depth, valid, field_of_view))
+        points.write_bytes(cloud_file(inputs.rgb, depth, valid, field_of_view))
         return Shown(
             depths=(fit(colour_depth(plain, valid, span)), fit(colour_depth(depth, valid, span))),
             depth_legend=wording.depth_legend(span, inputs.unit),

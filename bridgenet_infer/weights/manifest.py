@@ -6,9 +6,10 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from ..shared_files import find_shared_file
 
 MANIFEST = "weights_manifest.json"
 DEFAULT_WEIGHTS = "lite"
@@ -88,17 +89,7 @@ def manifest_path() -> Path:
     OSError
         If neither is there.
     """
-    beside = PACKAGE_FOLDER.parent / MANIFEST
-    if beside.is_file():
-        return beside
-    try:
-        files = metadata.files("bridgenet-infer") or []
-    except metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if file.name == MANIFEST and (path := Path(str(file.locate()))).is_file():
-            return path
-    raise FileNotFoundError(f"{MANIFEST} found neither beside {PACKAGE_FOLDER} nor in the installed distribution")
+    return find_shared_file(MANIFEST, PACKAGE_FOLDER.parent)
 
 
 def read_manifest(path: Path | None = None) -> dict[str, ManifestEntry]:
