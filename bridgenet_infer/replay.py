@@ -15,7 +15,7 @@ from .devices import is_out_of_memory
 Forward = Callable[[Tensor, Tensor], Tensor]
 
 MOST_PIXELS = 2**20  # of a batch: beyond, kernels take longer than their launches, and a recording holds their memory
-MOST_RECORDINGS = 4
+MOST_RECORDINGS = 4  # the first stay: more shapes in turn would be recorded anew each time
 MOST_SEEN = 64
 TOLERANCE = 1e-2  # of the normalised range: a recording that differs by more from what it recorded is not used
 
@@ -59,8 +59,8 @@ class Replay:
                 result = self._forward(rgb, d_up)
                 if shape not in self._seen:
                     self._seen = {shape, *(self._seen if len(self._seen) < MOST_SEEN else ())}
-                elif shape not in self._recordings:
-                    self._keep(shape, self._record(rgb, d_up, result))
+                elif shape not in self._recordings and len(self._recordings) < MOST_RECORDINGS:
+                    self._recordings[shape] = self._record(rgb, d_up, result)
                 return result
             recording.rgb.copy_(rgb)
             recording.d_up.copy_(d_up)
@@ -88,8 +88,3 @@ class Replay:
             warnings.warn(f"a CUDA graph for batches of {tuple(rgb.shape)} gave other results: not used", stacklevel=2)
             return None
         return Recording(graph, inputs[0], inputs[1], result)
-
-    def _keep(self, shape: tuple[int, ...], recording: Recording | None) -> None:
-        if len(self._recordings) >= MOST_RECORDINGS:
-            del self._recordings[next(iter(self._recordings))]
-        self._recordings[shape] = recording

@@ -17,6 +17,7 @@ import torch
 
 from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.weights import CHECKPOINT_FOLDER, checkpoint_bytes, load_checkpoint, manifest_path
+from bridgenet_infer.write import write_atomically
 from training.config import DataConfig, RunConfig, load_config
 from training.curves import COLUMNS, read_rows
 from training.degrade import LR_KERNELS
@@ -113,13 +114,13 @@ def publish(entry: dict[str, Any], payload: bytes, card: str) -> None:
     """Write a checkpoint's file and card, load the file once to be sure, and put its entry into the manifest."""
     CHECKPOINT_FOLDER.mkdir(exist_ok=True)
     target = CHECKPOINT_FOLDER / entry["file"]
-    _write(target, payload)
+    write_atomically(target, payload)
     load_checkpoint(target)
-    _write(target.with_suffix(".md"), card.encode())
+    write_atomically(target.with_suffix(".md"), card.encode())
     manifest = json.loads(manifest_path().read_text(encoding="utf-8"))
     others = [other for other in manifest["checkpoints"] if other["name"] != entry["name"]]
     manifest["checkpoints"] = sorted([*others, entry], key=lambda e: str(e["name"]))
-    _write(manifest_path(), (json.dumps(manifest, indent=2) + "\n").encode())
+    write_atomically(manifest_path(), (json.dumps(manifest, indent=2) + "\n").encode())
 
 
 def lr_in_words(data: DataConfig) -> str:
@@ -170,12 +171,6 @@ def _card(entry: dict[str, Any], config: RunConfig, parameters: int) -> str:
         if means
         else "",
     )
-
-
-def _write(path: Path, payload: bytes) -> None:
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(payload)
-    os.replace(partial, path)
 
 
 def main() -> None:
