@@ -18,6 +18,7 @@ from tf2_msgs.msg import TFMessage
 
 from benchmarks.ros_world import Array, Exchange, Request
 from bridgenet_infer.robotics.messages import image_fields, to_array
+from bridgenet_infer.robotics.node import PARTNERS
 
 RGB_FRAME, DEPTH_FRAME = "camera_rgb", "camera_depth"
 
@@ -33,9 +34,9 @@ def run(request: Request) -> Exchange:
     """Send and receive; raises TimeoutError if no node is there."""
     exchange = Exchange()
     publishers = [
-        rospy.Publisher("rgb/image", Image, queue_size=10),
-        rospy.Publisher("depth/image", Image, queue_size=10),
-        rospy.Publisher("rgb/camera_info", CameraInfo, queue_size=10),
+        rospy.Publisher("rgb/image", Image, queue_size=PARTNERS),
+        rospy.Publisher("depth/image", Image, queue_size=PARTNERS),
+        rospy.Publisher("rgb/camera_info", CameraInfo, queue_size=PARTNERS),
     ]
 
     def on_depth(message: Any) -> None:

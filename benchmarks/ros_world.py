@@ -60,7 +60,7 @@ class Request:
     frames: Sequence[Frame]
     rate: float
     pairs: int
-    patience: float = 15.0
+    patience: float = 60.0
     focal: float = 525.0
     depth_focal: float | None = None
     place: tuple[float, float, float] = (0.0, 0.0, 0.0)

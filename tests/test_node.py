@@ -49,7 +49,7 @@ def test_depth_is_published_in_the_rgb_frame_with_its_own_stamp(tiny_upsampler: 
     node.on_camera_info("rgb", info)
     rgb, depth = pair()
     node.on_pair(rgb, depth)
-    assert collector.ready.wait(30)
+    assert collector.ready.wait(60)
     node.close()
     (output,) = collector.outputs
     expected = tiny_upsampler(image_to_array(rgb), image_to_array(depth))
@@ -72,9 +72,9 @@ def test_a_frame_that_cannot_be_upsampled_is_left_out_and_the_next_one_is_not(ti
     node = DepthNode(tiny_upsampler, collector.publish, warn)
     rgb, depth = pair()
     node.on_pair(message(np.zeros((11, 64, 3), np.uint8), "s", "f"), depth)
-    assert failed.wait(30)
+    assert failed.wait(60)
     node.on_pair(rgb, depth)
-    assert collector.ready.wait(30)
+    assert collector.ready.wait(60)
     node.close()
     assert len(collector.outputs) == 1
     assert "frame left out" in collector.warnings[0]
@@ -110,7 +110,7 @@ def test_frames_that_cannot_be_registered_are_left_out_until_the_transform_comes
     )  # fmt: skip
     node.on_static_transforms(SimpleNamespace(transforms=[link]))
     node.on_pair(rgb, depth)
-    assert collector.ready.wait(30)
+    assert collector.ready.wait(60)
     node.close()
     moved = image_to_array(SimpleNamespace(**collector.outputs[-1].fields))
     expected = raw.copy()

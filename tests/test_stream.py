@@ -24,7 +24,7 @@ class Gate:
 
     def __call__(self, rgb: object, depth: object) -> object:
         self.started.release()
-        assert self.turns.acquire(timeout=10)
+        assert self.turns.acquire(timeout=60)
         return depth
 
 
@@ -52,7 +52,7 @@ def test_a_slow_network_costs_frames_not_latency(drop: str, kept: list[int]) -> 
     gate, results = Gate(), list[StreamResult]()
     stream = DepthStream(gate, drop=drop, on_result=results.append)  # type: ignore[arg-type]
     stream.submit(None, 0)
-    assert gate.started.acquire(timeout=10)
+    assert gate.started.acquire(timeout=60)
     accepted = [stream.submit(None, number) for number in (1, 2, 3)]
     gate.turns.release(2)
     stream.close()
@@ -92,7 +92,7 @@ def test_an_iterator_gets_every_result_in_order_when_nothing_may_be_dropped() ->
     feeder = threading.Thread(target=feed)
     feeder.start()
     assert [result.depth for result in stream] == list(range(50))
-    feeder.join(timeout=10)
+    feeder.join(timeout=60)
     assert stream.statistics.missed == 0
 
 
@@ -138,7 +138,7 @@ def test_close_can_drop_what_waits_and_ends_the_thread() -> None:
     stream = DepthStream(gate, maxsize=3)
     for number in range(4):
         stream.submit(None, number)
-    assert gate.started.acquire(timeout=10)
+    assert gate.started.acquire(timeout=60)
     until(lambda: stream.statistics.submitted == 4)
     gate.turns.release()
     stream.close(drain=False)

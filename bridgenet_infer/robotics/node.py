@@ -19,7 +19,7 @@ from .stream import DepthStream, StreamResult
 
 Array = npt.NDArray[Any]
 SILENCE = 2.0  # seconds without a pair after which somebody should be told
-PARTNERS = 10  # frames that the shells' synchronisers keep while the other half of a pair is on its way
+PARTNERS = 10  # messages a queue of the shells keeps: halves of pairs, results on their way out
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from .parameters import NodeParameters
 # the last pair is kept by DepthNode: a depth of 1 here would drop RGB of one frame and depth of another
 SENSOR_DATA = QoSProfile(depth=PARTNERS, reliability=ReliabilityPolicy.BEST_EFFORT)
 STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # as tf2's listeners ask for /tf_static
-RELIABLE = QoSProfile(depth=1)  # reaches best-effort and reliable subscribers (REP 2003)
+RELIABLE = QoSProfile(depth=PARTNERS)  # reaches best-effort and reliable subscribers (REP 2003)
 
 
 def main() -> None:
