@@ -59,7 +59,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 def test_live_node_hands_on_exact_pixels_with_the_stamps_of_depth_in_the_frame_of_rgb(
     world: dict[str, str], tmp_path: Path, dtype: type[np.generic]
 ) -> None:
-    frames = make_frames(PARTNERS, lag=0.008, dtype=dtype)  # all queues hold them: none is lost if a process has to wait
+    frames = make_frames(PARTNERS, lag=0.008, dtype=dtype)  # what every queue holds: nothing is lost in a stall
     with running([*ODD_NODES, "nearest", "_registered:=true"], world):
         exchange = run_peer(Request(frames, rate=5, pairs=len(frames)), tmp_path, world)
     sent = {frame.depth_stamp: frame for frame in frames}

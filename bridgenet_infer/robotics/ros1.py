@@ -41,7 +41,7 @@ def main(load: Callable[[NodeParameters], Upsample] = NodeParameters.load) -> No
     parameters = NodeParameters.read(lambda name, default: rospy.get_param(f"~{name}", default))
     stop, errors = threading.Event(), list[Exception]()
     rospy.on_shutdown(stop.set)
-    # on a busy machine two results can come before rospy's sending thread wakes: 1 would lose an image or its camera_info
+    # two results can come before the sending thread of a busy machine wakes: 1 would lose an image or its camera_info
     image_publisher = rospy.Publisher("~depth/image_raw", Image, queue_size=PARTNERS)
     info_publisher = rospy.Publisher("~depth/camera_info", CameraInfo, queue_size=PARTNERS)
     diagnostics_publisher = rospy.Publisher("/diagnostics", DiagnosticArray, queue_size=1)
