@@ -86,9 +86,9 @@ def grey_levels(upsampler: DepthUpsampler, rgb: Array, lr: Array, tiling: Tiling
     height, width = frame.size
     with torch.inference_mode():
         normalised = np.concatenate([x[0, 0].cpu().numpy() for _, x in super_resolve([frame], tiling, runner)])
-    if frame.rule is None:
+    if frame.normalisation is None:
         raise ValueError("a scene without valid depth")
-    return frame.rule.undo(torch.from_numpy(normalised[:height, :width])).numpy()
+    return frame.normalisation.undo(torch.from_numpy(normalised[:height, :width])).numpy()
 
 
 @dataclass(frozen=True)

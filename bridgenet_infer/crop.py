@@ -46,13 +46,13 @@ def crop_tile(
 def _channels(frame: Frame, down: BicubicTaps, across: BicubicTaps, with_validity: bool) -> npt.NDArray[np.float32]:
     """(1 or 2, k, l): the LR samples that the taps read."""
     depth = _normalised(frame, down, across)
-    return np.stack((depth, frame.measured[down.reads, across.reads])) if with_validity else depth[None]
+    return np.stack((depth, frame.valid[down.reads, across.reads])) if with_validity else depth[None]
 
 
 def _normalised(frame: Frame, down: BicubicTaps, across: BicubicTaps) -> npt.NDArray[np.float32]:
     """The LR depth that the taps read."""
     patch = frame.filled[down.reads, across.reads]
-    return np.zeros(patch.shape, np.float32) if frame.rule is None else frame.rule.apply(patch)
+    return np.zeros(patch.shape, np.float32) if frame.normalisation is None else frame.normalisation.apply(patch)
 
 
 def _upload(x: npt.NDArray[Any] | Tensor, device: torch.device) -> Tensor:

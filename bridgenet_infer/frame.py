@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Results:
-    """What a call gives back, to be filled: (B, H, W) each, where the caller wants it.
+    """What a call gives back, to be filled: (B, H, W) each, (H, W) for one image.
 
     Attributes
     ----------
@@ -35,10 +35,18 @@ class Results:
     valid: Tensor | None
     estimated_depth: Tensor | None
 
+    def of_image(self, index: int) -> Results:
+        """Views of one image's."""
+        return Results(
+            depth=self.depth[index],
+            valid=None if self.valid is None else self.valid[index],
+            estimated_depth=None if self.estimated_depth is None else self.estimated_depth[index],
+        )
+
 
 @dataclass(frozen=True)
 class Frame:
-    """Inputs and outputs of one image; the outputs are views of the batch's `Results`, filled row by row.
+    """Inputs and outputs of one image; the outputs are filled row by row.
 
     Attributes
     ----------
@@ -48,25 +56,23 @@ class Frame:
         (h, w) LR depth as received.
     filled
         (h, w) the same with its holes filled.
-    measured
+    valid
         (h, w) bool: where it had none.
-    rule
-        Leads from the received unit to the network's range and back; None if no sample is valid.
     wanted
         (h, w) bool: where `raw` is to be replaced; elsewhere it comes back as it is.
-    depth, valid, estimated_depth
-        (H, W) each, see `Results`.
+    normalisation
+        From the received unit to the network's range and back; None if no sample is valid.
+    results
+        Views of the batch's.
     """
 
     rgb: Array | Tensor
     raw: Array
     filled: Array
-    measured: npt.NDArray[np.bool_]
-    rule: Normalisation | None
+    valid: npt.NDArray[np.bool_]
     wanted: npt.NDArray[np.bool_]
-    depth: Tensor
-    valid: Tensor | None
-    estimated_depth: Tensor | None
+    normalisation: Normalisation | None
+    results: Results
 
     @property
     def size(self) -> tuple[int, int]:
@@ -107,12 +113,10 @@ def make_frames(
                 rgb=rgb[i],
                 raw=raw,
                 filled=fill_holes(raw, valid) if any_valid else raw,
-                measured=valid,
-                rule=measure_normalisation(raw, valid, space) if any_valid else None,
+                valid=valid,
                 wanted=np.full_like(valid, any_valid) if keep_filled else valid,
-                depth=results.depth[i],
-                valid=None if results.valid is None else results.valid[i],
-                estimated_depth=None if results.estimated_depth is None else results.estimated_depth[i],
+                normalisation=measure_normalisation(raw, valid, space) if any_valid else None,
+                results=results.of_image(i),
             )
         )
     return frames

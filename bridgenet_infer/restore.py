@@ -62,18 +62,18 @@ def restore_rows(frame: Frame, first: int, rows: Tensor) -> None:
 
 
 def _restore_chunk(frame: Frame, first: int, rows: Tensor) -> None:
-    d_sr, *estimate = rows
+    (d_sr, *estimate), results = rows, frame.results
     place = slice(first, first + len(d_sr))
-    if frame.estimated_depth is not None:
-        frame.estimated_depth[place] = estimate[0]
+    if results.estimated_depth is not None:
+        results.estimated_depth[place] = estimate[0]
     valid = nearest(frame.wanted, frame.size, place, rows.device)
-    if frame.valid is not None:
-        frame.valid[place] = valid
+    if results.valid is not None:
+        results.valid[place] = valid
     restored = nearest(frame.raw, frame.size, place, rows.device)
-    if frame.rule is not None:
-        depth = to_dtype(frame.rule.undo(d_sr), restored.dtype)
+    if frame.normalisation is not None:
+        depth = to_dtype(frame.normalisation.undo(d_sr), restored.dtype)
         restored = torch.where(valid, _bits(depth), _bits(restored)).view(restored.dtype)
-    frame.depth[place] = restored
+    results.depth[place] = restored
 
 
 def to_container(batch: Tensor, received: LowResolutionDepth) -> Restored:

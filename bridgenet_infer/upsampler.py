@@ -41,7 +41,7 @@ class UpsampledDepth:
     estimated_depth
         D_DE, the monocular estimate, float32, relative: about 0 to 1, larger is nearer. None unless asked for.
     scale
-        The up-sampling factor used.
+        The scale used.
     weights, sha256
         Name and file hash of the checkpoint.
     """
@@ -226,8 +226,8 @@ class DepthUpsampler:
         received = check_depth(lr_depth, invalid)
         rgb_array = check_rgb(rgb, len(received.raw), received.batched)
         size = rgb_array.shape[1], rgb_array.shape[2]
-        factor = resolve_scale(scale, received.raw.shape[1:], size)
-        self._warn_of_other_scales(factor)
+        scale = resolve_scale(scale, received.raw.shape[1:], size)
+        self._warn_of_other_scales(scale)
         tiling = resolve_tiling(tile, size)
         if estimate_depth and self.model.mde is None:
             raise ValueError(f"weights {self.weights!r} have no MDENet: no depth estimate")
@@ -243,7 +243,7 @@ class DepthUpsampler:
             depth=depth,
             valid=to_container(results.valid, received),
             estimated_depth=None if estimate is None else to_container(estimate, received),
-            scale=factor,
+            scale=scale,
             weights=self.weights,
             sha256=self.sha256,
         )
@@ -272,11 +272,11 @@ class DepthUpsampler:
     def _runner(self, estimate_depth: bool) -> TileRunner:
         return TileRunner(self.model, self.device, self.dtype, estimate_depth, self._replays.get(estimate_depth))
 
-    def _warn_of_other_scales(self, factor: float) -> None:
-        if self.scales is not None and not self.is_for(factor):
+    def _warn_of_other_scales(self, scale: float) -> None:
+        if self.scales is not None and not self.is_for(scale):
             low, high = self.scales
             trained = f"x{low:g}" if low == high else f"x{low:g} to x{high:g}"
-            warnings.warn(f"weights {self.weights!r} were trained for {trained}, not for x{factor:g}", stacklevel=3)
+            warnings.warn(f"weights {self.weights!r} were trained for {trained}, not for x{scale:g}", stacklevel=3)
 
 
 def upsample_depth(

@@ -166,7 +166,7 @@ def unit_range(rgb: Tensor) -> Tensor:
 
 
 def resolve_scale(scale: float | str, lr_size: Size, hr_size: Size) -> float:
-    """The up-sampling factor, checked against both sizes.
+    """The scale, checked against both sizes.
 
     Parameters
     ----------

@@ -11,8 +11,8 @@ from bridgenet_infer.robotics.ros1 import main
 
 def nearest(rgb: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Pixels of the LR depth, repeated: what comes out can be compared exactly."""
-    factor = len(rgb) // len(depth)
-    return depth.repeat(factor, 0).repeat(factor, 1)
+    scale = len(rgb) // len(depth)
+    return depth.repeat(scale, 0).repeat(scale, 1)
 
 
 def broken(rgb: np.ndarray, depth: np.ndarray) -> np.ndarray:

@@ -209,7 +209,7 @@ def test_a_run_becomes_a_verified_checkpoint(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(weights.manifest, "PACKAGE_FOLDER", tmp_path / "package")
     for module in ("bridgenet_infer.weights.manifest", "training.release"):
         monkeypatch.setattr(f"{module}.CHECKPOINT_FOLDER", tmp_path / "checkpoints")
-    entry = release(tmp_path / "runs" / "tiny", load_config(config), None, "test")
+    entry = release(tmp_path / "runs" / "tiny", load_config(config), "test")
     loaded = weights.load_weights("tiny")
     state = torch.load(tmp_path / "runs" / "tiny" / "last.pt", weights_only=True)["ema"]
     assert loaded.sha256 == entry["sha256"]

@@ -24,7 +24,7 @@ from bridgenet_infer.export import convert_to_openvino, pack_openvino
 from bridgenet_infer.weights import load_checkpoint, manifest_path
 from training.config import DataConfig, RunConfig, load_config
 from training.pool import Pool, load_or_build_pool, plan_of
-from training.release import publish
+from training.release import install
 from training.sampler import ORIGIN_GRID, draw, make_batch
 from training.train import data_folder
 from training.validation import load_scenes, validate
@@ -51,7 +51,7 @@ Inputs = dict[str, npt.NDArray[np.float32]]
 
 
 def quantise_checkpoint(name: str, config: RunConfig) -> dict[str, Any]:
-    """Quantise a checkpoint of the manifest, measure it on the validation scenes, publish it as NAME-int8.
+    """Quantise a checkpoint of the manifest, measure it on the validation scenes, install it as NAME-int8.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def quantise_checkpoint(name: str, config: RunConfig) -> dict[str, Any]:
             validate(model, scenes, config.validation_scales, device)
             for model in (load_checkpoint(path)[0], upsampler.model)
         ]
-    entry["metrics"] = {"validation_mad": results[0]}
+    entry["metrics"] = {"validation_mad": {key: round(value, 5) for key, value in results[0].items()}}
     card = CARD.format(
         **entry,
         **entry["quantised"],
@@ -94,7 +94,7 @@ def quantise_checkpoint(name: str, config: RunConfig) -> dict[str, Any]:
         source_sha256=upsampler.sha256,
         validation=", ".join(f"{key} {results[0][key]:.3f} against {value:.3f}" for key, value in results[1].items()),
     )
-    publish(entry, payload, card)
+    install(entry, payload, card)
     return entry
 
 

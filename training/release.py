@@ -1,6 +1,6 @@
 """Turn a run into a shippable checkpoint: safetensors, manifest entry and model card.
 
-`python -m training.release --run out/runs/NAME --config training/configs/NAME.toml [--table out/quality/quality.json]`
+`python -m training.release --run out/runs/NAME --config training/configs/NAME.toml`
 """
 
 from __future__ import annotations
@@ -45,23 +45,19 @@ trained from scratch by this project. Licence: {licence}.
 | graph | `{config}` |
 
 Validation (Middlebury scenes kept apart; mean absolute difference in grey levels of 0..255): {validation}.
-{table}
+
 Not for sparse LiDAR, and not for depth that is not registered to the image. Middlebury asks users of its data to cite
 Scharstein and Szeliski 2003, Scharstein and Pal 2007, Hirschmueller and Scharstein 2007, Scharstein et al. 2014.
 """
 
 
-def release(
-    run: Path, config: RunConfig, table: Path | None, hardware: str, started_from: str | None = None
-) -> dict[str, Any]:
-    """Make checkpoint, card and manifest entry of a run, and publish them.
+def release(run: Path, config: RunConfig, hardware: str, started_from: str | None = None) -> dict[str, Any]:
+    """Make checkpoint, card and manifest entry of a run, and install them.
 
     Parameters
     ----------
     run
         Folder with last.pt and curve.csv.
-    table
-        JSON of benchmarks.quality for these weights.
     hardware, started_from
         In words, for card and manifest.
 
@@ -103,15 +99,14 @@ def release(
         },
         "metrics": {
             "validation_mad": {k: v for k, v in validation.items() if k in SCALE_COLUMNS},
-            "middlebury2005_mad": _table_means(table, config.name),
         },
     }
-    publish(entry, payload, _card(entry, config, sum(p.numel() for p in model.parameters())))
+    install(entry, payload, _card(entry, config, sum(p.numel() for p in model.parameters())))
     return entry
 
 
-def publish(entry: dict[str, Any], payload: bytes, card: str) -> None:
-    """Write a checkpoint's file and card, load the file once to be sure, and put its entry into the manifest."""
+def install(entry: dict[str, Any], payload: bytes, card: str) -> None:
+    """Put a checkpoint into the package: its file, loaded once to be sure, its card, and its entry in the manifest."""
     CHECKPOINT_FOLDER.mkdir(exist_ok=True)
     target = CHECKPOINT_FOLDER / entry["file"]
     write_atomically(target, payload)
@@ -143,17 +138,7 @@ def _patches_in_words(data: DataConfig) -> str:
     return coarse if min(data.scales) > FINE_SCALE else f"{fine} (beyond x{FINE_SCALE}: {coarse})"
 
 
-def _table_means(table: Path | None, name: str) -> dict[str, float]:
-    """Means of the checkpoint `name` from the JSON of benchmarks.quality."""
-    if table is None:
-        return {}
-    result = json.loads(table.read_text(encoding="utf-8"))
-    scales = [key for key in result if key.startswith("x") and name in result[key]["scores"]]
-    return {scale: round(result[scale]["scores"][name]["MAD"][-1], 4) for scale in scales}
-
-
 def _card(entry: dict[str, Any], config: RunConfig, parameters: int) -> str:
-    means = entry["metrics"]["middlebury2005_mad"]
     low, high = entry["scales"]
     return CARD.format(
         **entry,
@@ -167,9 +152,6 @@ def _card(entry: dict[str, Any], config: RunConfig, parameters: int) -> str:
         hours=entry["training"]["seconds"] / 3600,
         hardware=entry["training"]["hardware"],
         validation=", ".join(f"{k} {v:.3f}" for k, v in entry["metrics"]["validation_mad"].items()) or "none",
-        table=f"Middlebury 2005, mean over six scenes: {', '.join(f'{k} {v:.3f}' for k, v in means.items())}.\n"
-        if means
-        else "",
     )
 
 
@@ -178,13 +160,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder with last.pt and curve.csv")
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--table", type=Path, help="JSON of benchmarks.quality for these weights")
     parser.add_argument("--started-from", help="in words, for the card")
     parser.add_argument("--hardware", default=f"{os.cpu_count()} cores of {platform.machine()}")
     arguments = parser.parse_args()
-    entry = release(
-        arguments.run, load_config(arguments.config), arguments.table, arguments.hardware, arguments.started_from
-    )
+    entry = release(arguments.run, load_config(arguments.config), arguments.hardware, arguments.started_from)
     print(json.dumps(entry, indent=2))
 
 

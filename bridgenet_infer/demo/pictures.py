@@ -61,10 +61,10 @@ def eight_bit(rgb: Array) -> Picture:
 def fit(picture: Picture, longest: int = LONGEST_SIDE) -> Picture:
     """Shrink a picture to what a page shows; smaller ones stay as they are."""
     height, width = picture.shape[:2]
-    factor = longest / max(height, width)
-    if factor >= 1:
+    scale = longest / max(height, width)
+    if scale >= 1:
         return picture
-    size = max(round(width * factor), 1), max(round(height * factor), 1)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 

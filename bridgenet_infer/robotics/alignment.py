@@ -134,8 +134,8 @@ def camera_of(info: Any, shape: Sequence[int], rectified: bool) -> tuple[Floats,
     roi = getattr(info, "roi", None)
     if roi is not None and (roi.x_offset or roi.y_offset):
         raise ValueError(f"the CameraInfo of {frame!r} has a region of interest: cropped images are not supported")
-    factor = shape[1] / info.width if info.width else 1.0
-    if info.height and abs(info.height * factor - shape[0]) > 1:
+    scale = shape[1] / info.width if info.width else 1.0
+    if info.height and abs(info.height * scale - shape[0]) > 1:
         raise ValueError(
             f"the CameraInfo of {frame!r} is for {info.width} x {info.height}, the image has {shape[1]} x {shape[0]}"
         )
@@ -145,13 +145,13 @@ def camera_of(info: Any, shape: Sequence[int], rectified: bool) -> tuple[Floats,
         raise ValueError(f"the CameraInfo of {frame!r} holds no calibration: focal length {matrix[0, 0]:g}")
     distortion = np.array(_value(info, "d"), np.float64)
     if rectified or not distortion.any():
-        return scale_intrinsics(matrix, factor), None
+        return scale_intrinsics(matrix, scale), None
     if len(distortion) not in PINHOLE_MODELS.get(info.distortion_model, ()):
         raise ValueError(
             f"the CameraInfo of {frame!r} has {len(distortion)} coefficients of the distortion model "
             f"{info.distortion_model!r}, supported are {' and '.join(PINHOLE_MODELS)}: rectify the images"
         )
-    return scale_intrinsics(matrix, factor), distortion
+    return scale_intrinsics(matrix, scale), distortion
 
 
 def is_rectified(topic: str) -> bool:

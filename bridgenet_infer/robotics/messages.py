@@ -184,31 +184,31 @@ def compressed_fields(array: Array, kind: str = "png") -> dict[str, Any]:
 Info = TypeVar("Info")
 
 
-def scale_camera_info(info: Info, factor: float) -> Info:
-    """A copy of a CameraInfo message (ROS 1 or 2) for images resized by `factor`.
+def scale_camera_info(info: Info, scale: float) -> Info:
+    """A copy of a CameraInfo message (ROS 1 or 2) for images resized by `scale`.
 
-    fx and fy times the factor, principal point by the half-pixel rule; distortion and rectification stay, binning and
+    fx and fy times the scale, principal point by the half-pixel rule; distortion and rectification stay, binning and
     region of interest are scaled.
     """
     scaled = copy.deepcopy(info)
     for field in ("height", "width"):
-        setattr(scaled, field, round(getattr(info, field) * factor))
+        setattr(scaled, field, round(getattr(info, field) * scale))
     for name, columns in (("k", 3), ("p", 4)):
         field = name if hasattr(info, name) else name.upper()
-        setattr(scaled, field, _scale_matrix(getattr(info, field), columns, factor))
+        setattr(scaled, field, _scale_matrix(getattr(info, field), columns, scale))
     roi = getattr(scaled, "roi", None)
     if roi is not None:
         for field in ("x_offset", "y_offset", "height", "width"):
-            setattr(roi, field, round(getattr(roi, field) * factor))
+            setattr(roi, field, round(getattr(roi, field) * scale))
     return scaled
 
 
-def _scale_matrix(values: Sequence[float], columns: int, factor: float) -> Any:
+def _scale_matrix(values: Sequence[float], columns: int, scale: float) -> Any:
     matrix = np.array(values, np.float64).reshape(3, columns)
     if not matrix.any():  # an uncalibrated camera
         return values
-    matrix[:2] *= factor
-    matrix[:2, 2] += 0.5 * factor - 0.5
+    matrix[:2] *= scale
+    matrix[:2, 2] += 0.5 * scale - 0.5
     flat = matrix.flatten()
     return flat if isinstance(values, np.ndarray) else flat.tolist()
 

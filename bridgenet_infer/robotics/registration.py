@@ -15,14 +15,14 @@ SPREAD = 1.2  # of a sample's footprint: samples side by side leave no gap, not 
 SAME_SURFACE = 0.03  # of z: samples of a pixel that differ by less are averaged
 
 
-def scale_intrinsics(matrix: Array, factor: float) -> Floats:
-    """Camera matrix (3, 3) of an image resized by `factor`, pixel centres at whole numbers.
+def scale_intrinsics(matrix: Array, scale: float) -> Floats:
+    """Camera matrix (3, 3) of an image resized by `scale`, pixel centres at whole numbers.
 
-    fx and fy are multiplied; a principal point moves by the half-pixel rule, cx' = (cx + 0.5) factor - 0.5.
+    fx and fy are multiplied; a principal point moves by the half-pixel rule, cx' = (cx + 0.5) scale - 0.5.
     """
     scaled = np.array(matrix, np.float64)
-    scaled[:2, :2] *= factor
-    scaled[:2, 2] = (scaled[:2, 2] + 0.5) * factor - 0.5
+    scaled[:2, :2] *= scale
+    scaled[:2, 2] = (scaled[:2, 2] + 0.5) * scale - 0.5
     return scaled
 
 

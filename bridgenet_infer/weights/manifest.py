@@ -30,7 +30,7 @@ class ManifestEntry:
     sha256, size
         Of the file, in hexadecimal and bytes.
     scales
-        Least and largest up-sampling factor it was trained for.
+        Least and largest scale it was trained for.
     repo_id, revision
         Hub repository ("owner/name") and commit (40 hexadecimal digits) that hold the file; None until published.
 
