@@ -1,35 +1,15 @@
 """The graph of BridgeNet as docs/graph.svg: `python docs/draw_graph.py`.
 
-Columns are strides, rows the two networks and the bridges between them; boxes lie on a grid of cells.
+Columns are strides, rows the two networks and the bridges between them.
 """
 
 from __future__ import annotations
 
-import html
-from dataclasses import dataclass
 from pathlib import Path
 
-CELL, ROW, WIDTH, HEIGHT = 146, 84, 124, 52  # pixels: pitch of the grid, size of a box
-MARGIN = (48, 48)
+from drawing import CELL, HEIGHT, MARGIN, WIDTH, Box, arrow, box, line, middle, picture, text
+
 COLUMNS = ("stride 1", "stride 2", "stride 4", "stride 8", "stride 8", "stride 4", "stride 2", "stride 1")
-INK = {"dsr": "#3949ab", "mde": "#00796b", "bridge": "#d84315", "end": "#37474f", "optional": "#4f746d"}
-
-
-@dataclass(frozen=True)
-class Box:
-    """One block: name, cell (column, row), kind and a second, smaller line."""
-
-    name: str
-    column: float
-    row: float
-    kind: str
-    note: str = ""
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        """Pixels."""
-        return MARGIN[0] + self.column * CELL + WIDTH / 2, MARGIN[1] + self.row * ROW + HEIGHT / 2
-
 
 BOXES = {
     "d_up": Box("D_up", 0, 0, "end", "LR depth, enlarged"),
@@ -72,65 +52,19 @@ OPTIONAL_ARROWS = (
 
 def draw() -> str:
     """The whole picture."""
-    width = MARGIN[0] * 2 + CELL * (len(COLUMNS) - 1) + WIDTH
-    height = MARGIN[1] + ROW * 5.4 + HEIGHT + 20
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" font-family="sans-serif">',
-        f'<rect width="{width:g}" height="{height:g}" rx="8" fill="#fafafa"/>',
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0 0 8 4 0 8z" fill="#455a64"/></marker></defs>',
-    ]
-    for column, label in enumerate(COLUMNS):
-        parts.append(text(MARGIN[0] + column * CELL + WIDTH / 2, 28, label, 15, "#546e7a"))
+    parts = [text(MARGIN + column * CELL + WIDTH / 2, 28, label, 15) for column, label in enumerate(COLUMNS)]
     for row, label in ((1.2, "DSRNet"), (2.4, "bridges"), (3.6, "MDENet")):
-        x, y = 20, MARGIN[1] + row * ROW + HEIGHT / 2
-        parts.append(f'<g transform="rotate(-90 {x} {y:g})">{text(x, y + 5, label, 17, "#37474f")}</g>')
+        x, y = 20, middle(row)
+        parts.append(f'<g transform="rotate(-90 {x} {y:g})">{text(x, y + 5, label, 17)}</g>')
     # D_up is added to what the head says
     (x0, y), (x1, _) = BOXES["d_up"].centre, BOXES["d_sr"].centre
-    parts.append(line(x0 + WIDTH / 2, y, x1 - WIDTH / 2 - 2, y, dashed=False))
-    parts.append(text((x0 + x1) / 2, y - 9, "input skip: the network only adds what is missing", 15, "#546e7a"))
-    for start, end in ARROWS:
-        parts.append(arrow(BOXES[start], BOXES[end], dashed=False))
-    for start, end in OPTIONAL_ARROWS:
-        parts.append(arrow(BOXES[start], BOXES[end], dashed=True))
+    parts.append(line(x0 + WIDTH / 2, y, x1 - WIDTH / 2 - 2, y))
+    parts.append(text((x0 + x1) / 2, y - 9, "input skip: the network only adds what is missing", 15))
+    parts += [arrow(BOXES[start], BOXES[end]) for start, end in ARROWS]
+    parts += [arrow(BOXES[start], BOXES[end], dashed=True) for start, end in OPTIONAL_ARROWS]
     parts += [box(one) for one in BOXES.values()]
     legend = "dashed: only for D_DE, left out when D_SR is all that is asked for"
-    parts.append(text(width / 2, height - 16, legend, 15, "#546e7a"))
-    return "\n".join([*parts, "</svg>", ""])
-
-
-def box(one: Box) -> str:
-    """A rounded rectangle with its name."""
-    x, y = one.centre
-    shape = (
-        f'<rect x="{x - WIDTH / 2:g}" y="{y - HEIGHT / 2:g}" width="{WIDTH}" height="{HEIGHT}" rx="6" '
-        f'fill="{INK[one.kind]}"/>'
-    )
-    name = text(x, y - 3 if one.note else y + 6, one.name, 15, "#fff")
-    return shape + name + (text(x, y + 16, one.note, 12, "#eceff1") if one.note else "")
-
-
-def arrow(start: Box, end: Box, *, dashed: bool) -> str:
-    """From border to border: up or down where boxes overlap in x, else from right to left side."""
-    (x0, y0), (x1, y1) = start.centre, end.centre
-    if abs(x1 - x0) < WIDTH:
-        way = 1 if y1 > y0 else -1
-        return line(x0, y0 + way * HEIGHT / 2, x1, y1 - way * (HEIGHT / 2 + 2), dashed=dashed)
-    return line(x0 + WIDTH / 2, y0, x1 - WIDTH / 2 - 2, y1, dashed=dashed)
-
-
-def line(x0: float, y0: float, x1: float, y1: float, *, dashed: bool) -> str:
-    """An arrow between two points."""
-    dashes = ' stroke-dasharray="5 4"' if dashed else ""
-    return (
-        f'<line x1="{x0:g}" y1="{y0:g}" x2="{x1:g}" y2="{y1:g}" stroke="#455a64" stroke-width="1.6"{dashes} '
-        'marker-end="url(#tip)"/>'
-    )
-
-
-def text(x: float, y: float, words: str, size: int, ink: str) -> str:
-    """Centred words."""
-    return f'<text x="{x:g}" y="{y:g}" font-size="{size}" fill="{ink}" text-anchor="middle">{html.escape(words)}</text>'
+    return picture(len(COLUMNS), 5.4, [*parts, text((x0 + x1) / 2, middle(5.4) + HEIGHT / 2 + 4, legend, 15)])
 
 
 if __name__ == "__main__":

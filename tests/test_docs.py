@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = [
     *PAGES,
-    *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "WEIGHTS_LICENSE.md", "benchmarks/README.md",
-                               "examples/README.md", "training/NOTES.md")),
+    *(ROOT / name for name in ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "WEIGHTS_LICENSE.md",
+                               "benchmarks/README.md", "examples/README.md", "training/NOTES.md")),
     *sorted((ROOT / "bridgenet_infer" / "checkpoints").glob("*.md")),
 ]  # fmt: skip
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -301,8 +301,3 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert "Middlebury 2005" in pages["results.html"]
     fetched = re.compile(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:[^>]+>""")
     assert not [match[0] for page in pages.values() for match in fetched.finditer(page)]
-
-
-def test_the_drawing_is_what_its_script_draws() -> None:
-    draw = runpy.run_path(str(ROOT / "docs" / "draw_graph.py"))["draw"]
-    assert (ROOT / "docs" / "graph.svg").read_text() == draw()

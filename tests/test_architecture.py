@@ -1,0 +1,140 @@
+"""What ARCHITECTURE.md promises: directions of imports, a core without extras, sizes, and lists that are up to date."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+import runpy
+import subprocess
+import sys
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TREES = ("bridgenet_infer", "training", "benchmarks", "faults", "examples")
+STEPS = ["read", "validate", "frame", "tile", "crop", "run", "blend", "restore", "engine", "upsampler"]
+ABOVE = ("cli", "demo", "robotics", "export")
+LARGEST = 350
+IMPORT_NAMES = {"pillow": "PIL", "opencv-python-headless": "cv2"}
+LAZY = {"compiled.py": {"openvino"}}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def modules() -> dict[str, Path]:
+    return {module_name(path): path for tree in TREES for path in sorted((ROOT / tree).rglob("*.py"))}
+
+
+@cache
+def imports(name: str) -> frozenset[str]:
+    """Full names of all that a module imports, anywhere in it: modules where they are ours, else what is written."""
+    path, found = modules()[name], set()
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*parents, *filter(None, [node.module])])
+            full = {f"{base}.{alias.name}" for alias in node.names}
+            found |= {each if each in modules() else base for each in full}
+    return frozenset(found)
+
+
+def test_the_reader_of_imports_sees_what_there_is() -> None:
+    assert {"bridgenet_infer.frame", "bridgenet_infer.tile", "torch.nn.functional"} <= imports("bridgenet_infer.crop")
+    assert "bridgenet_infer.weights.hub" in imports("bridgenet_infer.cli.doctor")
+    assert "bridgenet_infer" in imports("bridgenet_infer.cli.options")
+
+
+def test_nothing_is_imported_in_a_circle() -> None:
+    # the package's front door names what it opens to: that is for type checkers alone
+    graph = {name: imports(name) & modules().keys() - {name, "bridgenet_infer"} for name in modules()}
+    TopologicalSorter(graph).prepare()
+
+
+def test_each_step_imports_only_those_before_it() -> None:
+    for place, step in enumerate(STEPS):
+        later = {f"bridgenet_infer.{name}" for name in STEPS[place:]}
+        assert not imports(f"bridgenet_infer.{step}") & later, step
+
+
+def test_the_graph_knows_nothing_else_of_the_package() -> None:
+    for name in modules():
+        if name.startswith("bridgenet_infer.graph."):
+            ours = {other for other in imports(name) if other.startswith("bridgenet_infer")}
+            assert all(other.startswith("bridgenet_infer.graph") for other in ours), name
+
+
+def test_nothing_below_imports_what_stands_above_it() -> None:
+    for name in modules():
+        if not name.startswith("bridgenet_infer"):
+            continue
+        tops = {other.split(".")[0] for other in imports(name)}
+        assert not tops & set(TREES[1:]), f"{name} imports what does not ship"
+        if name.split(".")[1:2] and name.split(".")[1] not in ABOVE:
+            above = {other for other in imports(name) if other.split(".")[:1] == ["bridgenet_infer"]
+                     and other.split(".")[1:2] and other.split(".")[1] in ABOVE}  # fmt: skip
+            assert not above, name
+
+
+def test_the_core_needs_only_what_is_installed_with_it() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    names = [re.split(r"[><=;\[ ]", line)[0] for line in setup["options"]["install_requires"].split()]
+    allowed = {IMPORT_NAMES.get(name, name) for name in names} | set(sys.stdlib_module_names) | {"bridgenet_infer"}
+    for name, path in modules().items():
+        if name.startswith("bridgenet_infer") and name.split(".")[1:2] not in [[above] for above in ABOVE]:
+            assert {each.split(".")[0] for each in imports(name)} <= allowed | LAZY.get(path.name, set()), name
+
+
+def test_the_api_and_the_command_start_without_any_extra() -> None:
+    """With every extra made impossible to import."""
+    blocked = ["openvino", "onnx", "gradio", "rosbags", "ray", "matplotlib", "trimesh", "nncf", "rospy", "rclpy"]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({blocked}));"
+        "import bridgenet_infer.upsampler, bridgenet_infer.cli.command, bridgenet_infer.cli.process,"
+        "bridgenet_infer.robotics.stream, bridgenet_infer.robotics.node, bridgenet_infer.robotics.registration;"
+        "bridgenet_infer.upsampler.DepthUpsampler.from_pretrained('lite')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_no_module_is_too_long() -> None:
+    files = [path for tree in (*TREES, "tests", "docs") for path in (ROOT / tree).rglob("*.py")]
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files}
+    assert len(lengths) > 100
+    assert {name: length for name, length in lengths.items() if length > LARGEST} == {}
+
+
+def test_the_lists_of_modules_are_up_to_date() -> None:
+    fill = runpy.run_path(str(ROOT / "docs" / "list_modules.py"))["fill"]
+    document = (ROOT / "ARCHITECTURE.md").read_text()
+    assert fill(document) == document, "run: python docs/list_modules.py"
+    listed = set(re.findall(r"<!-- modules (\S+) -->", document))
+    folders = {str(path.parent.relative_to(ROOT)) for path in modules().values()}
+    assert listed == folders | {"docs"}
+    assert "| Cutting one axis of an image into overlapping spans whose windows sum to one |" in document
+    assert not re.search(r"\|\s+\|$", re.sub(r"^\| \| \|$", "", document, flags=re.MULTILINE), re.MULTILINE), "a job"
+
+
+@pytest.mark.parametrize("name", ["graph", "flow"])
+def test_the_drawings_are_what_their_scripts_draw(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    draw = runpy.run_path(str(ROOT / "docs" / f"draw_{name}.py"))["draw"]
+    assert (ROOT / "docs" / f"{name}.svg").read_text() == draw()
+
+
+def test_the_drawing_of_the_flow_names_modules_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    boxes = runpy.run_path(str(ROOT / "docs" / "draw_flow.py"))["BOXES"]
+    for name in boxes:
+        assert f"bridgenet_infer.{name}" in modules(), name
