@@ -21,6 +21,7 @@ class TimedNetwork:
         self.network, self.seconds = network, 0.0
 
     def __call__(self, *inputs: Any) -> Any:
+        """As the network's own."""
         start = time.monotonic()
         result = self.network(*inputs)
         self.seconds += time.monotonic() - start

@@ -75,6 +75,7 @@ def _squared_distance(seed: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def to_eight_bit(x: Tensor) -> Tensor:
+    """Grey levels rounded as an 8-bit image holds them; the dtype stays."""
     return (x + 0.5).floor().clamp(0, 255)
 
 

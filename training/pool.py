@@ -45,6 +45,7 @@ class Pool:
     real: Tensor
 
     def to(self, device: torch.device) -> Pool:
+        """The same on another device."""
         return Pool(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 

@@ -9,15 +9,17 @@ from .config import Activation
 
 
 def make_activation(name: Activation) -> nn.Module:
+    """The activation that a config names."""
     return nn.SiLU(inplace=True) if name == "silu" else nn.ReLU(inplace=True)
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
+    """Same size at stride 1, half at stride 2."""
     return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1)
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(act(conv(x))), EDSR style, no batch norm.
+    """x + conv(act(conv(x))), EDSR style, no batch norm: (B, C, H, W) -> (B, C, H, W).
 
     The branch starts at a tenth of its natural strength: forty blocks at default initialisation diverge within
     50 steps, and branches at exactly zero learn later (measured).
@@ -42,11 +44,12 @@ class ResidualBlock(nn.Module):
 
 
 def residual_blocks(count: int, channels: int, activation: Activation) -> nn.Sequential:
+    """`count` blocks, one after the other."""
     return nn.Sequential(*(ResidualBlock(channels, activation) for _ in range(count)))
 
 
 class ChannelAttention(nn.Module):
-    """CA of equation 7: squeeze-and-excitation over the whole input; the gate starts at exactly 1."""
+    """CA of equation 7: squeeze-and-excitation over the whole input (B, C, H, W); the gate starts at exactly 1."""
 
     def __init__(self, channels: int, reduction: int) -> None:
         super().__init__()
@@ -64,7 +67,7 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """SA of equation 7: 7x7 conv on the channel mean and maximum; the gate starts at exactly 1."""
+    """SA of equation 7: 7x7 conv on mean and maximum over C of (B, C, H, W); the gate starts at exactly 1."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,6 +83,8 @@ class SpatialAttention(nn.Module):
 
 class AttentionFusion(nn.Module):
     """SA(conv1x1(CA([main, side]))), the block that closes both bridges (equation 7).
+
+    Shapes: main (B, M, H, W) and side (B, S, H, W) -> (B, M, H, W).
 
     The 1x1 conv starts as the identity on `main` and a tenth of the default on `side`: at default
     initialisation each bridge would shrink the signal to about a fifth.

@@ -31,7 +31,7 @@ class HighFrequencyAttentionBridge(nn.Module):
 
 
 class ConcatenationBridge(nn.Module):
-    """Table 4's replacement for HABdg: conv1x1([F_DSR, F_MDE])."""
+    """Table 4's replacement for HABdg, with its shapes: conv1x1([F_DSR, F_MDE])."""
 
     def __init__(self, dsr_channels: int, mde_channels: int) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from .config import Activation, BridgeNetConfig
 
 
 class TransformationModule(nn.Module):
-    """Max-pool 2, then residual blocks; a 1x1 conv in between where the width changes."""
+    """Max-pool 2, 1x1 conv where the width changes, residual blocks: (B, A, H, W) -> (B, C, H/2, W/2)."""
 
     def __init__(self, in_channels: int, channels: int, blocks: int, activation: Activation) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class TransformationModule(nn.Module):
 
 
 class DownsampleBlock(nn.Module):
-    """Three convs, each followed by a max-pool: the long skip from stride 1 to stride 8."""
+    """Three convs, each followed by a max-pool, the long skip: (B, C1, H, W) -> (B, C8, H/8, W/8)."""
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()

@@ -13,11 +13,12 @@ from .config import BridgeNetConfig
 
 
 def resize_bilinear(x: Tensor, size: Sequence[int]) -> Tensor:
+    """(B, C, h, w) -> (B, C, *size), grids sharing their outer edges."""
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 class FeaturePyramid(nn.Module):
-    """1x1 lateral convs, top-down bilinear addition, 3x3 smoothing; stages at strides 2, 4, 8, 16."""
+    """1x1 lateral convs, top-down bilinear addition, 3x3 smoothing: strides 2 to 16 -> as many, P wide."""
 
     def __init__(self, widths: Sequence[int], pyramid_width: int) -> None:
         super().__init__()
