@@ -1,0 +1,89 @@
+"""The runs that all figures come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LITE, SENSOR, INT8 = "lite", "sensor", "lite-int8"
+SINGLE = ("lite-x4", "lite-x8", "lite-x16")
+OPENVINO = "out/lite-openvino.safetensors"
+SENSORS = ("structured_light", "time_of_flight", "active_stereo", "shrunk_frame")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One benchmark.
+
+    Attributes
+    ----------
+    arguments
+        Of python, without the weights.
+    minutes
+        On two cores, about.
+    timed
+        It measures time, so all its weights are run again together, and nothing else should run.
+    before
+        Arguments of python, run first.
+    draws
+        Files that it makes of its weights instead of measuring them, from the root of the repository.
+    """
+
+    arguments: str
+    weights: tuple[str, ...]
+    minutes: int
+    timed: bool = False
+    before: str = ""
+    draws: tuple[str, ...] = ()
+
+    def command(self, weights: tuple[str, ...] = ()) -> str:
+        """As one types it, for some of the weights or for all."""
+        chosen = weights or self.weights
+        named = f" --weights {' '.join(chosen)}" if chosen and not self.draws else ""
+        return f"python {self.arguments}{named}"
+
+
+def _timed(arguments: str, weights: tuple[str, ...], minutes: int, before: str = "") -> Run:
+    return Run(arguments, weights, minutes, timed=True, before=before)
+
+
+RUNS = {
+    # accuracy
+    "quality": Run("-m benchmarks.quality", (LITE, *SINGLE, SENSOR, INT8), 8),
+    "self_ensemble": Run("-m benchmarks.quality --self-ensemble --no-joint-bilateral", SINGLE, 10),
+    "kernels": Run("-m benchmarks.kernels", (LITE, *SINGLE), 4),
+    **{name: Run(f"-m benchmarks.quality --degrade {name}", (LITE, *SINGLE, SENSOR), 6) for name in SENSORS},
+    "guide_shift": Run("-m benchmarks.guide_shift", (LITE, SENSOR), 3),
+    "flicker": Run("-m benchmarks.flicker", (LITE, SENSOR), 2),
+    "sensor_frames": Run("-m benchmarks.sensor", (LITE, *SINGLE, SENSOR), 5),
+    "rendered": Run("-m benchmarks.sensor --scenes rendered", (LITE, *SINGLE), 2),
+    "examples": Run("-m benchmarks.examples", (LITE,), 1),
+    "normalisation": Run("-m benchmarks.normalisation", (LITE,), 1),
+    "precision": Run("-m benchmarks.precision", (LITE,), 6),
+    "tiling_eval": Run("-m benchmarks.tiling --scenes eval", (LITE,), 8),
+    "tiling_val": Run("-m benchmarks.tiling --scenes val", (LITE,), 8),
+    "registration": Run("-m benchmarks.registration", (), 1),
+    "cost": Run("-m benchmarks.cost", (), 1),
+    "bags": Run("-m benchmarks.bags", (LITE,), 1),
+    # time and memory
+    "speed": _timed(
+        "-m benchmarks.speed --megapixels 0.07 0.3 1 3 10 100",
+        (LITE, INT8, OPENVINO),
+        25,
+        before=f"-m bridgenet_infer.export --format openvino --weights lite -o {OPENVINO}",
+    ),
+    "memory-lite": _timed("-m benchmarks.memory", (LITE,), 3),
+    "memory-lite-int8": _timed("-m benchmarks.memory", (INT8,), 2),
+    "ros_live-lite": _timed("-m benchmarks.ros_live", (LITE,), 1),
+    "ros_live-lite-int8": _timed("-m benchmarks.ros_live", (INT8,), 1),
+    "soak": _timed("-m benchmarks.soak --frames 10000", (LITE,), 12),
+    "overhead": _timed("-m benchmarks.overhead --rounds 20", (LITE,), 2),
+    "scale_out": _timed("-m benchmarks.scale_out --pairs 60 --rounds 2 --ways 0 3", (LITE,), 4),
+    **{
+        f"scale_out-{name}": _timed("-m benchmarks.scale_out --size 640 480 --pairs 16 --rounds 1 --ways 0", (name,), 1)
+        for name in (LITE, INT8)
+    },
+    # pictures
+    "desk": Run("-m examples.readme_picture", (LITE,), 1, draws=("docs/desk.png",)),
+    "pictures": Run("docs/draw_results.py", (LITE,), 1, draws=("docs/street.png", "docs/errors.png")),
+    "recording": Run("-m examples.record_command", (LITE,), 1, draws=("docs/command.txt",)),
+}
