@@ -100,6 +100,8 @@ def add_whole_runs(result: dict[str, Any], weights: Sequence[str], megapixels: S
         + ", ".join(f"{k} {min(v):.2f}" for k, v in result["cold start"].items())
     )
     result["growth"] = {name: [measure_apart(size, SCALE, "auto", name) for size in megapixels] for name in weights}
+    if len(megapixels) > 1:
+        result["exponents"] = {name: slope(rows) for name, rows in result["growth"].items()}
 
 
 def make_calls(

@@ -21,7 +21,7 @@ from bridgenet_infer.write import write_atomically
 Result = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "benchmarks" / "results"
-DIGITS = 6  # significant ones that are kept
+DIGITS = 8  # significant ones that are kept
 FAST = ("avx2", "avx512f", "avx512_vnni", "amx_int8")  # what matters of the instructions
 
 
@@ -61,23 +61,21 @@ def make(name: str, again: bool = False) -> None:
     CalledProcessError
         If a command fails.
     ValueError
-        If it did not write exactly one JSON file.
+        If it did not write one JSON file, and no more.
     """
     run = RUNS[name]
     whole = again or run.timed or not (FOLDER / f"{name}.json").exists()
     weights = run.weights if whole else older(name)
-    if run.before:
-        _run(f"python {run.before}")
-    if run.draws:
-        _run(run.command())
-        content: Result = {"sha256": {each: manifest()[each] for each in run.weights}, "files": hashes(name)}
-    else:
-        with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
+        for arguments in run.before:
+            _run(f"python {arguments}".replace("FOLDER", folder))
+        if run.draws:
+            _run(run.command().replace("FOLDER", folder))
+            content: Result = {"sha256": {each: manifest()[each] for each in run.weights}, "files": hashes(name)}
+        else:
             _run(f"{run.command(weights)} --out {folder}")
-            written = [json.loads(path.read_text()) for path in Path(folder).glob("*.json")]
-        if len(written) != 1:
-            raise ValueError(f"{run.command()} wrote {len(written)} JSON files")
-        content = written[0]
+            (written,) = Path(folder).glob("*.json")
+            content = json.loads(written.read_text())
     save(name, content if whole else merge(load(name), content))
 
 
@@ -92,7 +90,9 @@ def save(name: str, content: Mapping[str, Any]) -> None:
 
 def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> Result:
     """`new` over `old`, level by level: what only `old` has stays."""
-    both = {key: merge(old[key], new[key]) for key in old if isinstance(old[key], dict) and isinstance(new.get(key), dict)}
+    both = {
+        key: merge(old[key], new[key]) for key in old if isinstance(old[key], dict) and isinstance(new.get(key), dict)
+    }
     return {**old, **new, **both}
 
 
@@ -120,7 +120,9 @@ def machine() -> str:
     """Cores, instructions and PyTorch of this machine in one line."""
     information = Path("/proc/cpuinfo")
     flags = set(information.read_text().split()) if information.exists() else set()
-    return ", ".join([f"{os.cpu_count()} cores", *(name for name in FAST if name in flags), f"torch {version('torch')}"])
+    return ", ".join(
+        [f"{os.cpu_count()} cores", *(name for name in FAST if name in flags), f"torch {version('torch')}"]
+    )
 
 
 def _run(command: str) -> None:
