@@ -2,8 +2,8 @@
 
 Folders of pairs (the desk, shifted) by bridgenet-upsample and by examples.ray_batch, taking turns. "pairs/s": between
 the files at 20 and 90 % of a run, so that starting does not count; "start": until the first result; "MB": largest
-resident size of one process or worker; "CPU s": of what was started, Ray's workers apart, for each pair after the first.
-Below: what of the CPU time goes into files, which is what a GPU leaves to the CPU, beside checks and resizing.
+resident size of one process or worker; "CPU s": of one process (Ray's workers do not count), for each pair after the
+first. Below: what of the CPU time goes into files, which is what a GPU leaves to the CPU, beside checks and resizing.
 """
 
 from __future__ import annotations

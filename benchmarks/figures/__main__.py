@@ -40,8 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             except (subprocess.CalledProcessError, ValueError, OSError) as error:
                 print(f"error: {error}", file=sys.stderr)
                 failed.append(name)
-    for path in update():
-        print(f"written: {path.relative_to(ROOT)}")
+    try:
+        for path in update():
+            print(f"written: {path.relative_to(ROOT)}")
+    except (ValueError, OSError) as error:  # a sentence has lost its place, or a run was never made
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -24,6 +24,25 @@ KERNELS = {
 }
 SENSORS = ("structured light", "time of flight", "active stereo", "shrunk frame")
 CLOSEST = {2: 4, 3: 4, 5: 4, 6: 8, 12: 16}  # to an intermediate scale, by ratio
+BASELINES = ("nearest", "bicubic", "joint bilateral")
+SENSED = {
+    "nearest": "nearest",
+    "bicubic": "bicubic",
+    "joint bilateral": "joint bilateral",
+    "`lite`": "lite",
+    OWN_NAMES: OWN,
+    "**`sensor`**": "sensor",
+}
+TILES = ((128, 32), (256, 64), (512, 64), (768, 64), (768, 128))
+DEFAULT_TILE = (768, 64)
+TILING_COLUMNS = {
+    "from whole": ("vs whole", 4),
+    "same gates": ("same gates", 4),
+    "MAD (whole: {})": ("MAD", 4),
+    "seams": ("seams", 2),
+    "visible": ("visible", 3),
+    "network px per px": ("net px/px", 2),
+}
 
 
 def weights_for(method: str, scale: int) -> str:
@@ -52,16 +71,13 @@ def middlebury(quality: Result, ensemble: Result) -> str:
     rows.append(_scene_row("**ours, `lite`**", scores(quality, "lite")))
     rows.append(_scene_row(f"**ours, {OWN_NAMES}**", scores(quality, OWN)))
     rows.append(_scene_row("the same, mean over eight flips and transpositions", scores(ensemble, OWN)))
-    for row in PUBLISHED:
-        scenes = [row.scenes[scale] for scale in SCALES]
-        cells = ["" if None in values else slashed(values, 2) for values in zip(*(s or [None] * 6 for s in scenes))]
-        rows.append(
-            [
-                PUBLISHED_NAMES.get(row.method, f"{row.method} (published)"),
-                *cells,
-                slashed((row.means[scale] for scale in SCALES), 3),
-            ]
-        )
+    for published in PUBLISHED:
+        by_scale = [published.scenes[scale] for scale in SCALES]
+        cells = [""] * len(SCENES)
+        if None not in by_scale:
+            cells = [slashed(values, 2) for values in zip(*filter(None, by_scale), strict=True)]
+        name = PUBLISHED_NAMES.get(published.method, f"{published.method} (published)")
+        rows.append([name, *cells, slashed((published.means[scale] for scale in SCALES), 3)])
     return table(["x4 / x8 / x16", *SCENES, "mean"], rows)
 
 
@@ -114,16 +130,6 @@ def intermediate(result: Result) -> str:
     )
 
 
-SENSED = {
-    "nearest": "nearest",
-    "bicubic": "bicubic",
-    "joint bilateral": "joint bilateral",
-    "`lite`": "lite",
-    OWN_NAMES: OWN,
-    "**`sensor`**": "sensor",
-}
-
-
 def _sensed(results: Sequence[Result], measure: str, methods: Sequence[str]) -> str:
     rows = [[label, *(slashed(means(each, SENSED[label], measure), 2) for each in results)] for label in methods]
     return table(["", *SENSORS], rows)
@@ -174,9 +180,6 @@ def frames(result: Result) -> str:
     return table(["", *BASELINES, "`lite`", "checkpoint for the scale", "`sensor`"], rows)
 
 
-BASELINES = ("nearest", "bicubic", "joint bilateral")
-
-
 def rendered(result: Result) -> str:
     """Rendered scenes: mean RMSE in millimetres."""
 
@@ -185,10 +188,6 @@ def rendered(result: Result) -> str:
 
     rows = [[f"x{scale}", *(cell(scale, m) for m in ("bicubic", "joint bilateral", "lite", OWN))] for scale in SCALES]
     return table(["", "bicubic", "joint bilateral", "`lite`", "checkpoint for the scale"], rows)
-
-
-TILES = ((128, 32), (256, 64), (512, 64), (768, 64), (768, 128))
-DEFAULT_TILE = (768, 64)
 
 
 def tiling(result: Result) -> str:
@@ -201,16 +200,6 @@ def tiling(result: Result) -> str:
         rows.append([f"**{name}**" if size == DEFAULT_TILE else name, *figures])
     whole = short(result["rows"][0]["whole MAD"], 4)
     return table(["tile / overlap", *(column.format(whole) for column in TILING_COLUMNS)], rows)
-
-
-TILING_COLUMNS = {
-    "from whole": ("vs whole", 4),
-    "same gates": ("same gates", 4),
-    "MAD (whole: {})": ("MAD", 4),
-    "seams": ("seams", 2),
-    "visible": ("visible", 3),
-    "network px per px": ("net px/px", 2),
-}
 
 
 def precision(result: Result) -> str:

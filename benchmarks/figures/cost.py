@@ -69,7 +69,8 @@ def ros_live(*results: Result) -> str:
     rows = [
         ["sent / received / dropped / unaccounted for", *(" / ".join(str(f[key]) for key in counts) for f in columns)],
         ["latency p50 / p99", *(f"{f['latency p50 (ms)']:.0f} / {f['latency p99 (ms)']:.0f} ms" for f in columns)],
-        ["of p50: waiting for the frame before", *(f"{f['waiting for the frame before, p50']:.0f} ms" for f in columns)],
+        ["of p50: waiting for the frame before",
+         *("{waiting for the frame before, p50:.0f} ms".format(**f) for f in columns)],
         ["messages in; out", *("{messages in, p50:.1f}; {messages out, p50:.1f} ms".format(**f) for f in columns)],
         ["call beside the network; network",
          *("{call beside the network, p50:.1f}; {network, p50:.0f} ms".format(**f) for f in columns)],
