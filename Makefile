@@ -42,7 +42,7 @@ lint: .venv/done
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# what was made with other weights than today's, then all tables of the documents; needs $$BRIDGENET_DATA
+# what was made with other weights than today's, then all tables of the documents; needs BRIDGENET_DATA
 figures: .venv/done
 	$(BIN)/python -m benchmarks.figures
 

@@ -34,7 +34,7 @@ from bridgenet_infer.tile import Tiling, cut_axis, resolve_tiling
 from bridgenet_infer.validate import check_depth, check_rgb
 
 Array = npt.NDArray[Any]
-CANDIDATES = ((128, 32), (256, 64), (512, 64), (768, 64), (768, 128))
+CANDIDATES = ((256, 64), (512, 64), (768, 64), (768, 128))
 LEAST_PIXELS = 10**6  # smaller scenes hold no row of tiles
 
 

@@ -33,7 +33,6 @@ SENSED = {
     OWN_NAMES: OWN,
     "**`sensor`**": "sensor",
 }
-TILES = ((128, 32), (256, 64), (512, 64), (768, 64), (768, 128))
 DEFAULT_TILE = (768, 64)
 TILING_COLUMNS = {
     "from whole": ("vs whole", 4),
@@ -192,12 +191,11 @@ def rendered(result: Result) -> str:
 
 def tiling(result: Result) -> str:
     """Tiles against one pass."""
-    by_size = {(row["tile"], row["overlap"]): row for row in result["rows"]}
     rows = []
-    for size in TILES:
-        row, name = by_size[size], "{} / {}".format(*size)
+    for row in result["rows"]:
+        name = f"{row['tile']} / {row['overlap']}"
         figures = [short(row[key], digits) for key, digits in TILING_COLUMNS.values()]
-        rows.append([f"**{name}**" if size == DEFAULT_TILE else name, *figures])
+        rows.append([f"**{name}**" if (row["tile"], row["overlap"]) == DEFAULT_TILE else name, *figures])
     whole = short(result["rows"][0]["whole MAD"], 4)
     return table(["tile / overlap", *(column.format(whole) for column in TILING_COLUMNS)], rows)
 

@@ -38,7 +38,7 @@ def _speed() -> Iterator[str]:
 
 def _accuracy() -> Iterator[str]:
     quality, cost, precision = load("quality"), load("cost")["configs"], load("precision")
-    tile = next(row for row in load("tiling_eval")["rows"] if (row["tile"], row["overlap"]) == DEFAULT_TILE)
+    tile = _default_tile()
     whole = short(tile["whole MAD"], 4)
     yield f"accuracy: {short(tile['MAD'], 4)} on [Middlebury 2005](#how-good-it-is) at x8 against {whole} in one pass"
     half = max(precision[f"x{scale}"]["fp16 - fp32"][-1] for scale in SCALES)
@@ -63,11 +63,12 @@ def _accuracy() -> Iterator[str]:
 
 
 def _metric() -> Iterator[str]:
-    (desk, plain), (street, plain_street) = (
-        (load("examples")["figures"][name][method] for method in (LITE, "bicubic")) for name in ("desk", "street")
+    figures = load("examples")["figures"]
+    desk, plain, street, plain_street = (
+        figures[name][method] for name in ("desk", "street") for method in (LITE, "bicubic")
     )
-    yield (f"desk {desk['error mm']:.1f} mm (bicubic {plain['error mm']:.1f}), "
-           f"street {street['error mm']:.0f} mm (bicubic {plain_street['error mm']:.0f})")  # fmt: skip
+    yield f"desk {desk['error mm']:.1f} mm (bicubic {plain['error mm']:.1f}),"
+    yield f"street {street['error mm']:.0f} mm (bicubic {plain_street['error mm']:.0f})"
     yield f"to {desk['deviation %']:.2f} % of the range on average (bicubic: {plain['deviation %']:.2f} %),"
     yield f"{desk['worst %']:.1f} % at worst ({plain['worst %']:.1f} %), without bias ({desk['bias %']:.2f} %)"
     linear, inverse = (" / ".join(f"{v:.2g}" for v in load("normalisation")["error %"][space])
@@ -100,15 +101,14 @@ def measurements() -> Iterator[str]:
 
 
 def _tiles() -> Iterator[str]:
-    rows = {
-        name: {(row["tile"], row["overlap"]): row for row in load(f"tiling_{name}")["rows"]} for name in ("eval", "val")
-    }
-    chosen = rows["eval"][DEFAULT_TILE]
-    yield f"moves the result by about {short(chosen['vs whole'] - chosen['same gates'], 4)} grey levels at 768 / 64"
-    yield f"default, 768 / 64, changes the MAD by {100 * (chosen['MAD'] / chosen['whole MAD'] - 1):.2f} %"
-    large, small = (short(rows["val"][size]["MAD"], 4) for size in (DEFAULT_TILE, (512, 64)))
-    whole = short(rows["val"][DEFAULT_TILE]["whole MAD"], 4)
-    yield f"validation scene (whole {whole}, 768 / 64 {large}, 512 / 64 {small})"
+    default = _default_tile()
+    yield f"moves the result by about {short(default['vs whole'] - default['same gates'], 3)} grey levels at 768 / 64"
+    yield f"default, 768 / 64, changes the MAD by {100 * (default['MAD'] / default['whole MAD'] - 1):.1f} %"
+
+
+def _default_tile() -> dict[str, float]:
+    rows: list[dict[str, float]] = load("tiling")["rows"]
+    return next(row for row in rows if (row["tile"], row["overlap"]) == DEFAULT_TILE)
 
 
 def _speed_further() -> Iterator[str]:

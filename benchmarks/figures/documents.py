@@ -26,7 +26,7 @@ TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {  # name -> how
     "flicker": (accuracy.flicker, ("flicker",)),
     "frames": (accuracy.frames, ("sensor_frames",)),
     "rendered": (accuracy.rendered, ("rendered",)),
-    "tiling": (accuracy.tiling, ("tiling_eval",)),
+    "tiling": (accuracy.tiling, ("tiling",)),
     "precision": (accuracy.precision, ("precision",)),
     "speed": (cost.speed, ("speed",)),
     "growth": (cost.growth, ("speed",)),
