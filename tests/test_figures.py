@@ -147,6 +147,8 @@ def test_the_command_fills_documents_and_names_a_failed_run(
     assert main([]) == 1
     assert "no data" in capsys.readouterr().err
     assert "Measured with an earlier `b`" in (folder / "page.md").read_text()
+    with pytest.raises(SystemExit):
+        main(["--again", "nothing"])
     assert main(["--list"]) == 0
     assert "with an earlier b" in capsys.readouterr().out
 

@@ -37,12 +37,7 @@ def _speed() -> Iterator[str]:
 
 
 def _accuracy() -> Iterator[str]:
-    quality, cost, precision = load("quality"), load("cost")["configs"], load("precision")
-    tile = _default_tile()
-    whole = short(tile["whole MAD"], 4)
-    yield f"accuracy: {short(tile['MAD'], 4)} on [Middlebury 2005](#how-good-it-is) at x8 against {whole} in one pass"
-    half = max(precision[f"x{scale}"]["fp16 - fp32"][-1] for scale in SCALES)
-    yield f"most {short(half, 4)} grey levels from float32 on the table's means"
+    quality, cost = load("quality"), load("cost")["configs"]
     paper = next(row for row in PUBLISHED if "paper" in row.method).means
     ratios = "{:.2f}, {:.2f} and {:.2f}".format(
         *(v / paper[s] for s, v in zip(SCALES, means(quality, OWN), strict=True))
@@ -101,14 +96,10 @@ def measurements() -> Iterator[str]:
 
 
 def _tiles() -> Iterator[str]:
-    default = _default_tile()
+    rows = load("tiling")["rows"]
+    default = next(row for row in rows if (row["tile"], row["overlap"]) == DEFAULT_TILE)
     yield f"moves the result by about {short(default['vs whole'] - default['same gates'], 3)} grey levels at 768 / 64"
     yield f"default, 768 / 64, changes the MAD by {100 * (default['MAD'] / default['whole MAD'] - 1):.1f} %"
-
-
-def _default_tile() -> dict[str, float]:
-    rows: list[dict[str, float]] = load("tiling")["rows"]
-    return next(row for row in rows if (row["tile"], row["overlap"]) == DEFAULT_TILE)
 
 
 def _speed_further() -> Iterator[str]:
