@@ -6,7 +6,7 @@ OUT = out/demo
 PAGE = .venv-page
 PURELIB = import sysconfig; print(sysconfig.get_path("purelib"))
 
-.PHONY: demo test lint docs dist page test-page test-ray clean
+.PHONY: demo test lint figures docs dist page test-page test-ray clean
 
 .venv/done: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv
@@ -41,6 +41,10 @@ lint: .venv/done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# what was made with other weights than today's, then all tables of the documents; needs BRIDGENET_DATA
+figures: .venv/done
+	$(BIN)/python -m benchmarks.figures
 
 # the docs extra alone, on Python >= 3.11: pages are made from sources that are not imported, so torch stays out
 .venv-docs/done: setup.cfg constraints.txt

@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=10)
     parser.add_argument("--weights", default="lite")
-    parser.add_argument("--json", type=Path, default=Path("out/bags.json"))
+    parser.add_argument("--out", type=Path, default=Path("out", "bags"))
     options = parser.parse_args()
     rgb, depth = read_rgb(DESK / "rgb.png"), read_depth(DESK / "depth_lr.png")
     stamps = [1_700_000_000_000_000_000 + i * 10**8 for i in range(options.frames)]
@@ -54,8 +54,7 @@ def main() -> None:
             results[kind] = {"reader": READERS[kind][0], "seconds": round(seconds, 1),
                              **sizes(source, target), **round_trip(kind, source, target)}  # fmt: skip
     print(format_results(results))
-    write_json(options.json, results)
-    print(f"{options.json}")
+    write_json(options.out / "bags.json", {"frames": options.frames, "kinds": results})
 
 
 def run_command(source: Path, target: Path, weights: str) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.report import text_table, write_json
 from bridgenet_infer.graph import BridgeNet, build_bridgenet
 from training.config import load_config
 
@@ -26,13 +27,18 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=256)
-    size = parser.parse_args().size
-    print(f"{'config':<12}{'parameters':>12}{'D_SR GFLOP':>12}{'full GFLOP':>12}   at {size} x {size}")
+    parser.add_argument("--out", type=Path, default=Path("out", "cost"))
+    options = parser.parse_args()
+    size, configs = options.size, {}
     for path in sorted(CONFIGS.glob("*.toml")):
         model = build_bridgenet(load_config(path).model)
-        parameters = sum(p.numel() for p in model.parameters())
         alone, full = gflop(model, size, False), gflop(model, size, model.mde is not None)
-        print(f"{path.stem:<12}{parameters:>12,}{alone:>12.2f}{full:>12.2f}")
+        parameters = sum(p.numel() for p in model.parameters())
+        configs[path.stem] = {"parameters": parameters, "D_SR GFLOP": alone, "full GFLOP": full}
+    rows = [[name, f"{row['parameters']:,}", f"{row['D_SR GFLOP']:.2f}", f"{row['full GFLOP']:.2f}"]
+            for name, row in configs.items()]  # fmt: skip
+    print(text_table([f"{size} x {size}", "parameters", "D_SR GFLOP", "full GFLOP"], rows))
+    write_json(options.out / "cost.json", {"size": size, "configs": configs})
 
 
 if __name__ == "__main__":

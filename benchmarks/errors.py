@@ -17,7 +17,7 @@ import numpy.typing as npt
 from benchmarks.baselines import bicubic, round_to
 from benchmarks.data import make_pair, middlebury2005, validation_scenes
 from benchmarks.metrics import edge_band
-from benchmarks.report import text_table, write_json
+from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 
 Array = npt.NDArray[Any]
@@ -62,7 +62,8 @@ def main() -> None:
     rows.append(["all", "100.0%", *(f"{e.sum() / pixels.sum():.3f}" for e in (plain, ours)), "100.0%"])
     print(f"weights {upsampler.weights}, {options.scenes}, x{scale}")
     print(text_table(["", "pixels", "bicubic", "ours", "of our error"], rows))
-    write_json(options.out / f"{options.scenes}_x{scale}.json", {"kinds": KINDS, "sums": sums.tolist()})
+    content = {"kinds": KINDS, "sums": sums.tolist()}
+    write_result(options.out / f"{options.scenes}_x{scale}.json", content, [upsampler])
 
 
 def classify(rgb: Array, truth: Array, valid: BoolArray, scale: int) -> npt.NDArray[np.intp]:

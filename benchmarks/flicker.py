@@ -19,7 +19,7 @@ import trimesh
 
 from benchmarks.baselines import bicubic, nearest
 from benchmarks.metrics import edge_band
-from benchmarks.report import text_table, write_json
+from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.holes import fill_holes
 from training.raycast import build_scene, default_camera, render
@@ -48,8 +48,7 @@ def main() -> None:
     ]
     print(f"x{options.scale}, {options.frames} frames, temporal standard deviation of the error in mm")
     print(text_table(["sensor", "method", "surfaces", "edges"], rows))
-    hashes = {upsampler.weights: upsampler.sha256 for upsampler in loaded}
-    write_json(options.out / "flicker.json", {"sha256": hashes, "scale": options.scale, "figures": figures})
+    write_result(options.out / "flicker.json", {"scale": options.scale, "figures": figures}, loaded)
 
 
 def render_sequence(frames: int, width: int = 640, height: int = 480) -> list[tuple[Array, Array]]:

@@ -15,7 +15,7 @@ import torch
 from benchmarks.baselines import round_to
 from benchmarks.data import middlebury2005
 from benchmarks.quality import score_scale
-from benchmarks.report import text_table, write_json
+from benchmarks.report import text_table, write_result
 from benchmarks.trials import Trial, published
 from bridgenet_infer import DepthUpsampler
 from training.sensors import disturb_guide
@@ -38,8 +38,7 @@ def main() -> None:
             curve.setdefault(method, []).append(float(np.mean(by_measure["MAD"])))
     rows = [[method, *(f"{value:.3f}" for value in values)] for method, values in curve.items()]
     print(text_table([f"x{options.scale} MAD", *(f"{pixels:g} px" for pixels in options.shifts)], rows))
-    hashes = {name: upsampler.sha256 for name, upsampler in loaded.items()}
-    write_json(options.out / "guide_shift.json", {"sha256": hashes, "shifts": options.shifts, "MAD": curve})
+    write_result(options.out / "guide_shift.json", {"shifts": options.shifts, "MAD": curve}, loaded.values())
 
 
 def shifted(trial: Trial, pixels: float) -> Trial:

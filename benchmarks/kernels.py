@@ -22,12 +22,13 @@ from PIL import Image
 from benchmarks.baselines import bicubic, nearest, round_to
 from benchmarks.data import RgbdScene, middlebury2005
 from benchmarks.metrics import mad
-from benchmarks.report import text_table, write_json
+from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 
 Array = npt.NDArray[Any]
 Size = tuple[int, int]
 PILLOW = "Pillow bicubic"
+TABLE_SCALES = (4, 8, 16)
 
 
 def _pillow_bicubic(truth: Array, size: Size) -> Array:
@@ -50,7 +51,7 @@ def main() -> None:
     """Command line of the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", nargs="+", default=["lite"])
-    parser.add_argument("--scales", type=int, nargs="*", default=[4, 8, 16], help="for all kernels")
+    parser.add_argument("--scales", type=int, nargs="*", default=TABLE_SCALES, help="for all kernels")
     parser.add_argument("--intermediate", type=int, nargs="*", default=[2, 3, 5, 6, 12], help="for Pillow bicubic")
     parser.add_argument("--out", type=Path, default=Path("out", "kernels"))
     options = parser.parse_args()
@@ -66,18 +67,17 @@ def main() -> None:
                          "worst ratio": (ours / plain).max()})  # fmt: skip
     cells = [[f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
     print(text_table(list(rows[0]), cells))
-    hashes = {upsampler.weights: upsampler.sha256 for upsampler in loaded}
-    write_json(options.out / "kernels.json", {"sha256": hashes, "rows": rows})
+    figures: dict[str, Any] = {}
+    for row in rows:
+        by_weights = figures.setdefault(row["kernel"], {}).setdefault(f"x{row['scale']}", {})
+        by_weights[row["weights"]] = {key: row[key] for key in ("ours", "bicubic", "mean ratio", "worst ratio")}
+    write_result(options.out / "kernels.json", {"figures": figures}, loaded)
 
 
 def serving(loaded: Sequence[DepthUpsampler], scale: float) -> list[DepthUpsampler]:
-    """The weights made for a scale; where that leaves out all of one scale, also the nearest of these."""
-    chosen = [upsampler for upsampler in loaded if upsampler.is_for(scale)]
-    single = {up.scales[0]: up for up in loaded if up.scales and up.scales[0] == up.scales[1]}
-    nearest_scale = min(single, key=lambda own: abs(math.log(own / scale)), default=None)
-    if nearest_scale is not None and single[nearest_scale] not in chosen:
-        chosen.append(single[nearest_scale])
-    return chosen
+    """The weights made for a scale; between the table's scales also those made for the nearest of these."""
+    closest = min(TABLE_SCALES, key=lambda own: abs(math.log(own / scale)))
+    return [each for each in loaded if each.is_for(scale) or each.scales == (closest, closest)]
 
 
 def score(upsampler: DepthUpsampler, scene: RgbdScene, kernel: str, scale: int) -> tuple[float, float]:

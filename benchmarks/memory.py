@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.report import text_table, write_json
+from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.tile import cut_axis, resolve_tiling
 
@@ -42,7 +42,8 @@ def main() -> None:
         return
     rows = [measure_apart(size, options.scale, options.tile, options.weights) for size in options.megapixels]
     print(text_table(list(COLUMNS), [[f"{row[name]:.4g}" for name in COLUMNS] for row in rows]))
-    write_json(options.out / f"x{options.scale}_{options.tile}.json", {"rows": rows})
+    upsampler = DepthUpsampler.from_pretrained(options.weights, device="cpu")
+    write_result(options.out / f"x{options.scale}_{options.tile}.json", {"rows": rows}, [upsampler])
 
 
 def measure_apart(megapixels: float, scale: int, tile: str, weights: str) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.holes import fill_holes
 from bridgenet_infer.normalise import Space
@@ -40,6 +42,7 @@ def main() -> None:
     parser.add_argument("--scale", type=int, default=8)
     parser.add_argument("--scenes", type=int, default=4)
     parser.add_argument("--weights", default="lite")
+    parser.add_argument("--out", type=Path, default=Path("out", "normalisation"))
     options = parser.parse_args()
     upsampler = DepthUpsampler.from_pretrained(options.weights)
     errors: dict[Space, list[list[float]]] = {space: [] for space in SPACES}
@@ -50,9 +53,10 @@ def main() -> None:
             prediction = upsampler(rgb, lr, options.scale, space=space)
             errors[space].append([relative_error(prediction, depth, band) for band in BANDS])
     print(f"x{options.scale}, {options.scenes} outdoor scenes, weights {upsampler.weights}: mean |error| / depth in %")
-    print("space     " + "".join(f"{low:g}-{high:g} m".rjust(12) for low, high in BANDS))
-    for space, rows in errors.items():
-        print(f"{space:<10}" + "".join(f"{value:12.2f}" for value in np.mean(rows, 0)))
+    means = {space: [float(value) for value in np.mean(rows, 0)] for space, rows in errors.items()}
+    cells = [[space, *(f"{value:.2f}" for value in values)] for space, values in means.items()]
+    print(text_table(["space", *(f"{low:g}-{high:g} m" for low, high in BANDS)], cells))
+    write_result(options.out / "normalisation.json", {"bands": BANDS, "error %": means}, [upsampler])
 
 
 if __name__ == "__main__":

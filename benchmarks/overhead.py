@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.baselines import nearest
-from benchmarks.report import text_table, write_json
+from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.robotics.messages import image_fields
 from bridgenet_infer.robotics.node import DepthNode
@@ -45,7 +45,7 @@ def main() -> None:
     options = parser.parse_args()
     upsampler = DepthUpsampler.from_pretrained(options.weights)
     pair = frame(options.size[0], options.size[1])
-    content: dict[str, object] = {"weights": options.weights, "size": options.size, "scale": SCALE}
+    content: dict[str, object] = {"size": options.size, "scale": SCALE}
     for name, upsample, frames in (
         (options.weights, upsampler, options.frames),
         ("nearest neighbour", replicate, 25 * options.frames),
@@ -57,7 +57,7 @@ def main() -> None:
         print(f"{name}, {options.size[1]} x {options.size[0]}, {options.rounds} rounds of {frames} frames")
         print(text_table(["", *header], rows), flush=True)
         content[name] = table
-    write_json(options.out / "overhead.json", content)
+    write_result(options.out / "overhead.json", content, [upsampler])
 
 
 def frame(height: int, width: int) -> tuple[Array, Array]:

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.baselines import round_to
 from benchmarks.data import MIDDLEBURY_2005, RgbdScene, middlebury2005
 from benchmarks.metrics import mad
-from benchmarks.report import text_table, write_json
+from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 
 LIMIT = 0.01  # grey levels of 0..255
@@ -46,7 +45,7 @@ def main() -> int:
     ]
     print(text_table(["", *MIDDLEBURY_2005, "mean"], cells))
     print(f"fp16 is {worst:.4f} grey levels from fp32 in the worst mean (limit {LIMIT})")
-    write_json(options.out / "precision.json", {**rows, "device": str(half.device), "torch": torch.__version__})
+    write_result(options.out / "precision.json", {**rows, "device": str(half.device)}, [half])
     return int(worst > LIMIT)
 
 

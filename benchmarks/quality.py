@@ -25,7 +25,7 @@ from benchmarks.joint_bilateral import joint_bilateral
 from benchmarks.metrics import bias, edge_mad, mad, rmse
 from benchmarks.pictures import error_map, write_picture
 from benchmarks.published import PUBLISHED
-from benchmarks.report import text_table, write_json
+from benchmarks.report import text_table, write_result
 from benchmarks.trials import Trial, degraded, published
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.holes import fill_holes
@@ -54,7 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     result: dict[str, object] = {
-        "weights": {upsampler.weights: upsampler.sha256 for upsampler in loaded},
         "lr": options.degrade or LR_KERNEL,
         "guide_shift": options.guide_shift if options.degrade else 0,
         "torch": torch.__version__,
@@ -79,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for scene, trial in zip(scenes, trials, strict=True):
                     draw_errors(upsampler, trial, scale, options.out / name / f"{scene.name.lower()}_x{scale}.png")
         with_means = {method: {name: [*v, _mean(v)] for name, v in by.items()} for method, by in scores.items()}
-        result[f"x{scale}"] = {"scores": with_means, "published": others, "seconds": seconds}
-    write_json(options.out / "quality.json", result)
+        result[f"x{scale}"] = {"scores": with_means}
+    write_result(options.out / "quality.json", result, loaded)
     print(f"\nwritten: {options.out / 'quality.json'}")
     return 0
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bridgenet_infer import DepthUpsampler
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -22,6 +26,11 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
     partial = path.with_name(path.name + ".part")
     partial.write_text(json.dumps(content, indent=2) + "\n")
     os.replace(partial, path)
+
+
+def write_result(path: Path, content: Mapping[str, object], upsamplers: Iterable[DepthUpsampler] = ()) -> None:
+    """`write_json` of a benchmark's figures, and the sha256 of every checkpoint that they were measured with."""
+    write_json(path, {"sha256": {upsampler.weights: upsampler.sha256 for upsampler in upsamplers}, **content})
 
 
 def _pad(cells: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.report import write_result
 from benchmarks.ros_world import ROOT, Array, Exchange, Frame, Request, run_peer, running, running_master
+from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.read import read_depth, read_rgb
 
 DESK = ROOT / "examples" / "desk"
@@ -27,6 +29,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--rate", type=float, default=10, help="Hz")
     parser.add_argument("--weights", default="lite")
+    parser.add_argument("--out", type=Path, default=Path("out", "ros_live"))
     options = parser.parse_args()
     rgb, depth = read_rgb(DESK / "rgb.png"), read_depth(DESK / "depth_lr.png")
     interval = round(1e9 / options.rate)
@@ -44,6 +47,9 @@ def main() -> None:
           f"{options.frames} frames at {options.rate:g} Hz")  # fmt: skip
     for key, value in figures.items():
         print(f"{key:38} {value:8.1f}" if isinstance(value, float) else f"{key:38} {value:8}")
+    upsampler = DepthUpsampler.from_pretrained(options.weights, device="cpu")
+    content = {"figures": {key.strip(): value for key, value in figures.items()}}
+    write_result(options.out / f"{Path(options.weights).stem}.json", content, [upsampler])
 
 
 def summarise(exchange: Exchange, timeline: Sequence[tuple[float, float, float]]) -> dict[str, float]:

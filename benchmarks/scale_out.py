@@ -2,8 +2,8 @@
 
 Folders of pairs (the desk, shifted) by bridgenet-upsample and by examples.ray_batch, taking turns. "pairs/s": between
 the files at 20 and 90 % of a run, so that starting does not count; "start": until the first result; "MB": largest
-resident size of one process or worker; "CPU s": of one process, for each pair after the first. Below: what of the CPU
-time goes into files, which is what a GPU leaves to the CPU, beside checks and resizing.
+resident size of one process or worker; "CPU s": of one process (Ray's workers do not count), for each pair after the
+first. Below: what of the CPU time goes into files, which is what a GPU leaves to the CPU, beside checks and resizing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.report import text_table, write_json
+from benchmarks.report import text_table, write_result
+from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.write import write_depth
 
@@ -31,6 +32,7 @@ DESK = Path(__file__).parents[1] / "examples" / "desk"
 SCALE = 8
 WARM, OVER = 0.2, 0.9
 FILES = 50
+COLUMNS = ("pairs/s", "start", "MB", "CPU s")
 
 
 @dataclass(frozen=True)
@@ -130,17 +132,18 @@ def main() -> None:
         results = folder / f"0-{options.ways[0]}"
         files["result"] = _mean_size(results)
         work = file_work(folder / "all", results, folder / "scratch")
-    rows = []
+    ways = {}
     for way, runs in found.items():
-        middle = {key: statistics.median(one[key] for one in runs) for key in runs[0]}
-        cpu = "" if way.startswith("Ray") else f"{(middle['CPU'] - single['CPU']) / (options.pairs - 1):.4f}"
-        rows.append([way, f"{middle['pairs/s']:.2f}", f"{middle['start']:.1f}", f"{middle['MB']:.0f}", cpu])
-    print(text_table(["", "pairs/s", "start", "MB", "CPU s"], rows))
+        ways[way] = {key: statistics.median(one[key] for one in runs) for key in runs[0]}
+        ways[way]["CPU s"] = (ways[way].pop("CPU") - single["CPU"]) / (options.pairs - 1)
+    rows = [[way, *(f"{row[key]:.2f}" for key in COLUMNS)] for way, row in ways.items()]
+    print(text_table(["", *COLUMNS], rows))
     print("mean bytes of a file:", ", ".join(f"{kind} {size:,.0f}" for kind, size in files.items()))
     print(f"CPU ms: reading a pair {work['read']:.1f}, writing a result {work['write']:.1f}")
     width, height = options.size
-    report = {"single": single, "runs": found, "bytes": files, "file_ms": work}
-    write_json(options.out / f"{Path(options.weights).stem}_{width}x{height}.json", report)
+    upsampler = DepthUpsampler.from_pretrained(options.weights, device="cpu")
+    report = {"ways": ways, "bytes": files, "file_ms": work}
+    write_result(options.out / f"{Path(options.weights).stem}_{width}x{height}.json", report, [upsampler])
 
 
 def _mean_size(folder: Path) -> float:

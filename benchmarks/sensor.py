@@ -24,7 +24,7 @@ from benchmarks.data import RgbdScene, rendered_scenes, sensor_frames, unregiste
 from benchmarks.joint_bilateral import joint_bilateral
 from benchmarks.metrics import rmse
 from benchmarks.pictures import depth_row, write_picture
-from benchmarks.report import text_table, write_json
+from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.holes import fill_holes
 
@@ -68,20 +68,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, StopIteration) as error:
         print(f"error: {error or 'no such frame'}", file=sys.stderr)
         return 2
-    kept = True
+    kept, result = True, dict[str, object]()
     for scale in options.scales:
         ours = {each.weights: each for each in loaded if each.is_for(scale)}
         scores = [score_frame(ours, prepare(scene, scale), scale) for scene in scenes]
         print(f"x{scale}, masked RMSE in mm\n\n{format_scores(scores)}\n")
-        result = {
-            "weights": {name: each.sha256 for name, each in ours.items()},
-            "torch": torch.__version__,
-            "frames": [asdict(score) for score in scores],
-        }
-        write_json(options.out / f"{options.scenes}_x{scale}.json", result)
+        result[f"x{scale}"] = {score.name: asdict(score) for score in scores}
         for scene in drawn:
             write_picture(options.out / f"{scene.name}_x{scale}.png", draw(ours, prepare(scene, scale), scale))
         kept &= all(score.keeps_contract for score in scores)
+    write_result(options.out / f"{options.scenes}.json", result, loaded)
     return 0 if kept else 1
 
 

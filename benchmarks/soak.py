@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.report import text_table, write_json
+from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.robotics.stream import DepthStream, StreamResult
 
@@ -70,7 +70,7 @@ def main() -> None:
                 for name, value in (*asdict(runs[feed]).items(), ("unaccounted", runs[feed].unaccounted))]  # fmt: skip
         print(text_table([feed, ""], rows), flush=True)
     content = {feed: {**asdict(run), "unaccounted": run.unaccounted} for feed, run in runs.items()}
-    write_json(options.out / "soak.json", {"weights": options.weights, "sha256": upsampler.sha256, "runs": content})
+    write_result(options.out / "soak.json", {"runs": content}, [upsampler])
 
 
 def soak(upsampler: DepthUpsampler, frames: int, feed: str, warm_up: int = 100) -> Soak:

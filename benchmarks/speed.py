@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +24,7 @@ from torch import Tensor
 from benchmarks.joint_bilateral import joint_bilateral
 from benchmarks.limits import Layer, Machine, measure_layers, measure_machine, profile_compiled, seconds
 from benchmarks.memory import measure_apart
-from benchmarks.report import text_table, write_json
+from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.compiled import CompiledBridgeNet
 from bridgenet_infer.graph import BridgeNet
@@ -70,13 +69,14 @@ def main() -> None:
     print(format_latency(figures))
     machine = measure_machine(device, dtype)
     result: dict[str, Any] = {"threads": machine.threads, "torch": torch.__version__, "latency": figures}
-    result["machine"] = {"GFLOP/s": machine.flops / 1e9, "GB/s": machine.bandwidth / 1e9}
+    result["limits"] = {"GFLOP/s": machine.flops / 1e9, "GB/s": machine.bandwidth / 1e9}
     first = loaded[options.weights[0]].model
     if isinstance(first, BridgeNet):
         with torch.autocast(device.type, dtype=torch.float16, enabled=dtype == torch.float16):
             layers, total = measure_layers(first, channels_last(inputs[0]), channels_last(inputs[1]))
         print(f"\n{format_layers(layers, total, machine)}")
-        result["layers"] = {layer.name: vars(layer) for layer in layers}
+        sums = {key: sum(vars(layer)[key] for layer in layers) for key in ("seconds", "flop", "traffic")}
+        result["convolutions"] = {"count": len(layers), **sums, "whole network": total}
     for name, upsampler in loaded.items():
         if isinstance(upsampler.model, CompiledBridgeNet):
             path = Path(name) if Path(name).exists() else CHECKPOINT_FOLDER / f"{name}.safetensors"
@@ -88,7 +88,7 @@ def main() -> None:
         if len(options.megapixels) > 1:
             print(format_growth(result["growth"]))
             plot(figures, result["growth"], options.out)
-    write_json(options.out / "speed.json", json.loads(json.dumps(result)))
+    write_result(options.out / "speed.json", result, loaded.values())
     print(f"\nwritten: {options.out}")
 
 
@@ -100,6 +100,8 @@ def add_whole_runs(result: dict[str, Any], weights: Sequence[str], megapixels: S
         + ", ".join(f"{k} {min(v):.2f}" for k, v in result["cold start"].items())
     )
     result["growth"] = {name: [measure_apart(size, SCALE, "auto", name) for size in megapixels] for name in weights}
+    if len(megapixels) > 1:
+        result["exponents"] = {name: slope(rows) for name, rows in result["growth"].items()}
 
 
 def make_calls(

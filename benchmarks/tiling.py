@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from benchmarks.data import make_pair, middlebury2005, validation_scenes
 from benchmarks.metrics import mad
-from benchmarks.report import text_table, write_json
+from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.engine import super_resolve
 from bridgenet_infer.frame import make_frames, make_results
@@ -34,8 +34,7 @@ from bridgenet_infer.tile import Tiling, cut_axis, resolve_tiling
 from bridgenet_infer.validate import check_depth, check_rgb
 
 Array = npt.NDArray[Any]
-CANDIDATES = ((128, 32), (256, 32), (256, 64), (384, 64), (512, 32), (512, 64), (512, 128), (768, 64), (768, 128),
-              (1024, 64), (1024, 128), (4096, 64))  # fmt: skip
+CANDIDATES = ((256, 64), (512, 64), (768, 64), (768, 128))
 LEAST_PIXELS = 10**6  # smaller scenes hold no row of tiles
 
 
@@ -73,7 +72,8 @@ def main() -> None:
     print(format_rows(rows))
     print("\n".join(f"{name}: {meaning}" for name, meaning in COLUMNS.items()))
     print(f"{len(pairs)} scenes of {options.scenes}, x{options.scale}, {upsampler.weights}, {upsampler.device}")
-    write_json(options.out / f"{options.scenes}_x{options.scale}.json", {"columns": COLUMNS, "rows": rows})
+    content = {"columns": COLUMNS, "rows": rows}
+    write_result(options.out / f"{options.scenes}_x{options.scale}.json", content, [upsampler])
 
 
 def grey_levels(upsampler: DepthUpsampler, rgb: Array, lr: Array, tiling: Tiling) -> Array:

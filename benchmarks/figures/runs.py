@@ -1,0 +1,98 @@
+"""The runs that all figures come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LITE, SENSOR, INT8 = "lite", "sensor", "lite-int8"
+SINGLE = ("lite-x4", "lite-x8", "lite-x16")
+ALL = (LITE, INT8, *SINGLE, SENSOR)
+OPENVINO = "out/lite-openvino.safetensors"
+SENSORS = ("structured_light", "time_of_flight", "active_stereo", "shrunk_frame")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One benchmark.
+
+    Attributes
+    ----------
+    arguments
+        Of python, without the weights.
+    minutes
+        On two cores, about.
+    timed
+        It measures time, so all its weights are run again together, and nothing else should run.
+    before
+        Arguments of python for what is run first. FOLDER in any of these stands for a temporary one.
+    draws
+        Files that it makes of its weights instead of measuring them, from the root of the repository.
+    """
+
+    arguments: str
+    weights: tuple[str, ...]
+    minutes: int
+    timed: bool = False
+    before: tuple[str, ...] = ()
+    draws: tuple[str, ...] = ()
+
+    def command(self, weights: tuple[str, ...] = ()) -> str:
+        """As one types it, for some of the weights or for all."""
+        chosen = weights or self.weights
+        named = f" --weights {' '.join(chosen)}" if chosen and not self.draws else ""
+        return f"python {self.arguments}{named}"
+
+
+RUNS = {
+    # accuracy
+    "quality": Run("-m benchmarks.quality", ALL, 8),
+    "self_ensemble": Run("-m benchmarks.quality --self-ensemble --no-joint-bilateral", SINGLE, 10),
+    "kernels": Run("-m benchmarks.kernels", (LITE, *SINGLE), 4),
+    **{name: Run(f"-m benchmarks.quality --degrade {name}", (LITE, *SINGLE, SENSOR), 6) for name in SENSORS},
+    "guide_shift": Run("-m benchmarks.guide_shift", (LITE, SENSOR), 3),
+    "flicker": Run("-m benchmarks.flicker", (LITE, SENSOR), 2),
+    "sensor_frames": Run("-m benchmarks.sensor", (LITE, *SINGLE, SENSOR), 5),
+    "rendered": Run("-m benchmarks.sensor --scenes rendered", (LITE, *SINGLE), 2),
+    "examples": Run("-m benchmarks.examples", (LITE,), 1),
+    "normalisation": Run("-m benchmarks.normalisation", (LITE,), 1),
+    "precision": Run("-m benchmarks.precision", (LITE,), 6),
+    "tiling": Run("-m benchmarks.tiling --scenes eval", (LITE,), 6),
+    "registration": Run("-m benchmarks.registration", (), 1),
+    "cost": Run("-m benchmarks.cost", (), 1),
+    "bags": Run("-m benchmarks.bags", (LITE,), 1),
+    # time and memory
+    "speed": Run(
+        "-m benchmarks.speed --megapixels 0.07 0.3 1 3 10 100",
+        (LITE, INT8, OPENVINO),
+        25,
+        timed=True,
+        before=(f"-m bridgenet_infer.export --format openvino --weights lite -o {OPENVINO}",),
+    ),
+    "memory-lite": Run("-m benchmarks.memory", (LITE,), 3, timed=True),
+    "memory-lite-int8": Run("-m benchmarks.memory", (INT8,), 2, timed=True),
+    "ros_live-lite": Run("-m benchmarks.ros_live", (LITE,), 1, timed=True),
+    "ros_live-lite-int8": Run("-m benchmarks.ros_live", (INT8,), 1, timed=True),
+    "soak": Run("-m benchmarks.soak --frames 10000", (LITE,), 12, timed=True),
+    "overhead": Run("-m benchmarks.overhead --rounds 20", (LITE,), 2, timed=True),
+    "scale_out": Run("-m benchmarks.scale_out --pairs 60 --rounds 2 --ways 0 3", (LITE,), 4, timed=True),
+    **{
+        f"scale_out-{name}": Run(
+            "-m benchmarks.scale_out --size 640 480 --pairs 16 --rounds 1 --ways 0", (name,), 1, timed=True
+        )
+        for name in (LITE, INT8)
+    },
+    # pictures
+    "desk": Run("-m examples.readme_picture", (LITE,), 1, draws=("docs/desk.png",)),
+    "pictures": Run("docs/draw_results.py", (LITE,), 1, draws=("docs/street.png", "docs/errors.png")),
+    "walk": Run(
+        "-m examples.bag_picture FOLDER/up -o docs/walk.png",
+        (SENSOR,),
+        1,
+        before=(
+            "-m examples.record_walk FOLDER/walk",
+            "-m bridgenet_infer.robotics.bag_command FOLDER/walk -o FOLDER/up --weights sensor --fill-holes",
+        ),
+        draws=("docs/walk.png",),
+    ),
+    "recording": Run("-m examples.record_command", ALL, 1, draws=("docs/command.txt",)),
+}
