@@ -26,6 +26,8 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch has one for each kind of absence
         reason = str(error).partition("\n")[0]
+        if reason.startswith("Expected one of"):  # two dozen kinds, of which hardly one exists
+            reason = "device must be auto, cpu, cuda, cuda:N or mps"
         raise ValueError(f"device {str(device)!r} cannot be used here: {reason}") from error
     return chosen
 

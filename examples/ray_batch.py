@@ -26,7 +26,7 @@ from bridgenet_infer.cli.command import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, 
 from bridgenet_infer.cli.options import parse_options
 from bridgenet_infer.cli.pairs import Pair, find_pairs
 from bridgenet_infer.cli.process import Job, Outcome, describe
-from bridgenet_infer.cli.report import as_document, in_words
+from bridgenet_infer.cli.report import as_document, errors, has_failed, in_words
 from bridgenet_infer.write import PART
 
 ATTEMPTS = 3
@@ -221,14 +221,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, ImportError) as error:
         print(f"error: {describe(error)}", file=sys.stderr)
         return EXIT_FAILED
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    for outcome in failed:
-        named = any(str(path) in outcome.reason for path in (outcome.pair.rgb, outcome.pair.depth))
-        print(f"error: {'' if named else f'{outcome.pair.depth}: '}{outcome.reason}", file=sys.stderr)
+    for line in errors(outcomes):
+        print(f"error: {line}", file=sys.stderr)
     document = as_document(job, outcomes, left_out)
     del document["network"]  # here each row names its worker's
     print(json.dumps(document, indent=2) if options.json else in_words(job, outcomes, left_out))
-    return EXIT_FAILED if failed else EXIT_OK
+    return EXIT_FAILED if has_failed(outcomes, left_out) else EXIT_OK
 
 
 if __name__ == "__main__":

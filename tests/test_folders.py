@@ -120,18 +120,47 @@ def test_files_without_a_partner_are_named(
     (rgb / "lonely.jpg").write_bytes(b"")
     Image.fromarray(np.zeros((5, 5, 3), np.uint8)).save(rgb / "4.jpg")
     (depth / "notes.txt").write_text("not depth")
-    assert main(call(folders, tiny_checkpoint)) == 0
+    assert main(call(folders, tiny_checkpoint)) == 1  # which of the two is 4?
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "left out: 2: 0 RGB and 1 depth files of this name",
         "left out: 4: 2 RGB and 1 depth files of this name",
         "left out: lonely: 1 RGB and 0 depth files of this name",
-        "3 written, 0 finished before, 0 failed",
+        "3 written, 0 finished before, 0 failed, 3 left out",
     ]
-    for path in depth.iterdir():
-        path.unlink()
+    (rgb / "4.jpg").unlink()
+    assert main(call(folders, tiny_checkpoint)) == 0
+
+
+def test_folders_without_any_pair_are_told_what_to_do(
+    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rgb, depth, out = folders
+    for path in list(depth.iterdir()):
+        path.rename(depth / f"depth_{path.name}")
     assert main(call(folders, tiny_checkpoint)) == 1
-    assert "no file" in capsys.readouterr().err
+    assert "(the first are '0' and 'depth_0'): rename or link" in capsys.readouterr().err
+    (rgb.parent / "rgb.txt").write_text("")
+    assert main(call(folders, tiny_checkpoint)) == 1
+    assert f"bridgenet-bag {rgb.parent} pairs those" in capsys.readouterr().err
+    assert main(call((rgb, rgb, out), tiny_checkpoint)) == 1
+    assert "the same folder" in capsys.readouterr().err
+
+
+def test_the_result_of_a_single_pair_is_told_with_unit_and_holes(
+    folders: Folders, tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_pair(tmp_path / "rgb.png", tmp_path / "depth.png", 0)
+    arguments = [str(tmp_path / "rgb.png"), str(tmp_path / "depth.png"), "--weights", str(tiny_checkpoint)]
+    assert main([*arguments, "-o", str(tmp_path / "up.png"), "--depth-unit", "mm"]) == 0
+    assert "uint16 mm, x8, 2% holes" in capsys.readouterr().out
+    assert main([*arguments, "-o", str(tmp_path / "up.pfm")]) == 1
+    assert "--depth-unit m or mm" in capsys.readouterr().err
+    assert main([*arguments, "-o", str(tmp_path / "up.pfm"), "--depth-unit", "mm"]) == 0
+    assert "float32 m, x8" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*arguments, "-o", str(tmp_path)])
+    assert "-o must be a folder for folders, and a file" in capsys.readouterr().err
 
 
 def test_results_never_replace_inputs(folders: Folders, tiny_checkpoint: Path) -> None:

@@ -46,13 +46,13 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 
 def run_pairs(options: argparse.Namespace) -> int:
-    """Work through the pairs; 1 if one of them failed."""
+    """Work through the pairs; 1 if one of them failed, or several files claim to be one."""
     from PIL import Image
     from tqdm import tqdm
 
     from .pairs import find_pairs
     from .process import Job
-    from .report import as_document, in_words
+    from .report import as_document, errors, has_failed, in_words
 
     Image.MAX_IMAGE_PIXELS = PIXEL_LIMIT
     pairs, left_out = find_pairs(options)
@@ -63,15 +63,13 @@ def run_pairs(options: argparse.Namespace) -> int:
             outcomes.append(outcome)
             bar.set_postfix(failed=sum(o.status == "failed" for o in outcomes), refresh=False)
             bar.update()
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    for outcome in failed:
-        named = any(str(path) in outcome.reason for path in (outcome.pair.rgb, outcome.pair.depth))
-        say(f"error: {'' if named or not job.many else f'{outcome.pair.depth}: '}{outcome.reason}")
+    for line in errors(outcomes):
+        say(f"error: {line}")
     if options.json:
         print(json.dumps(as_document(job, outcomes, left_out), indent=2))
     elif words := in_words(job, outcomes, left_out):
         print(words)
-    return EXIT_FAILED if failed else EXIT_OK
+    return EXIT_FAILED if has_failed(outcomes, left_out) else EXIT_OK
 
 
 @contextmanager

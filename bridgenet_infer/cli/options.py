@@ -27,6 +27,8 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("RGB, DEPTH and -o/--output are required (or --doctor)")
     if options.rgb.is_dir() != options.depth.is_dir():
         parser.error("RGB and DEPTH must be two files or two folders")
+    if options.output.exists() and options.output.is_dir() != options.rgb.is_dir():
+        parser.error("-o must be a folder for folders, and a file, such as depth.png, for a single pair")
     if options.format and not options.rgb.is_dir():
         parser.error("--format is for folders; a single result takes its format from -o")
     return options

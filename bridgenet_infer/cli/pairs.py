@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,30 +26,57 @@ class Pair:
         return [self.output, *([self.preview] if self.preview else [])]
 
 
-def find_pairs(options: argparse.Namespace) -> tuple[list[Pair], list[str]]:
-    """The pairs of a command line, in order of their names, and what was left out and why.
+@dataclass(frozen=True)
+class LeftOut:
+    """A stem that makes no pair, and how many files of each kind have it."""
+
+    stem: str
+    rgb: int
+    depth: int
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether there are partners, but too many."""
+        return self.rgb > 0 and self.depth > 0
+
+    def __str__(self) -> str:
+        return f"{self.stem}: {self.rgb} RGB and {self.depth} depth files of this name"
+
+
+def find_pairs(options: argparse.Namespace) -> tuple[list[Pair], list[LeftOut]]:
+    """The pairs of a command line, in order of their names, and what was left out.
 
     Raises
     ------
     ValueError
-        If two folders have no pair at all.
+        If two folders are one, or have no pair at all.
     OSError
         If a folder cannot be read.
     """
     if not options.rgb.is_dir():
         return [_pair(options.rgb, options.depth, options.output, options)], []
+    if options.rgb.samefile(options.depth):
+        raise ValueError(f"RGB and DEPTH are the same folder {options.rgb}: put them into two, with equal stems")
     images, depths = _by_stem(options.rgb, RGB_SUFFIXES), _by_stem(options.depth, DEPTH_SUFFIXES)
     pairs, left_out = [], []
     for stem in sorted(images.keys() | depths.keys()):
-        rgb, depth = images[stem], depths[stem]
+        rgb, depth = images.get(stem, []), depths.get(stem, [])
         if len(rgb) == len(depth) == 1:
             suffix = f".{options.format}" if options.format else depth[0].suffix
             pairs.append(_pair(rgb[0], depth[0], options.output / (stem + suffix), options))
         else:
-            left_out.append(f"{stem}: {len(rgb)} RGB and {len(depth)} depth files of this name")
+            left_out.append(LeftOut(stem, len(rgb), len(depth)))
     if not pairs:
-        raise ValueError(f"no file in {options.rgb} has a partner of the same stem in {options.depth}")
+        raise ValueError(_why_no_pair(options, images, depths))
     return pairs, left_out
+
+
+def _why_no_pair(options: argparse.Namespace, images: Collection[str], depths: Collection[str]) -> str:
+    words = f"no file in {options.rgb} has a partner of the same stem in {options.depth}"
+    if (options.rgb.parent / "rgb.txt").is_file():
+        return f"{words}: its files are named by their stamps, and bridgenet-bag {options.rgb.parent} pairs those"
+    first, second = (repr(min(stems)) if stems else "none" for stems in (images, depths))
+    return f"{words} (the first are {first} and {second}): rename or link the files of one folder"
 
 
 def _by_stem(folder: Path, suffixes: tuple[str, ...]) -> defaultdict[str, list[Path]]:

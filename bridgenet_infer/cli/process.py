@@ -6,6 +6,7 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from ..read import read_depth, read_rgb
 from ..write import check_depth_path, remove_leftovers, write_depth, write_preview
 from .pairs import Pair
-from .units import convert, target_dtype
+from .units import convert, target_dtype, unit_of
 
 if TYPE_CHECKING:
     from ..upsampler import DepthUpsampler
@@ -110,8 +111,18 @@ class Job:
 
     def _read(self, pair: Pair) -> tuple[Any, Any]:
         rgb, depth = read_rgb(pair.rgb), read_depth(pair.depth)
-        check_depth_path(pair.output, target_dtype(depth.dtype, pair.output.suffix, self.options.per_metre))
+        self._check_output(pair.output, depth.dtype)
         return rgb, depth
+
+    def _check_output(self, output: Path, dtype: np.dtype[Any]) -> None:
+        """Before any work is done, whether the result can be written."""
+        per_metre = self.options.per_metre
+        try:
+            check_depth_path(output, target_dtype(dtype, output.suffix, per_metre))
+        except ValueError as error:
+            if per_metre is None and target_dtype(dtype, output.suffix, 1.0) != dtype:
+                raise ValueError(f"{error}; or tell its unit, --depth-unit m or mm, to have it converted") from error
+            raise
 
     def _upsample(self, pair: Pair, rgb: Any, lr_depth: Any, upsampler: DepthUpsampler) -> dict[str, Any]:
         options, began = self.options, time.perf_counter()
@@ -140,9 +151,11 @@ class Job:
             "holes": round(1 - float(valid.mean()), 4),
             "seconds": round(seconds, 3),
         }
-        if options.per_metre is not None and valid.any():
-            known = depth[valid] / options.per_metre
-            figures["metres"] = [round(float(known.min()), 4), round(float(known.max()), 4)]
+        if options.per_metre is not None:
+            figures["unit"] = unit_of(written.dtype, depth.dtype, options.per_metre)
+            if valid.any():
+                known = depth[valid] / options.per_metre
+                figures["metres"] = [round(float(known.min()), 4), round(float(known.max()), 4)]
         return figures
 
 

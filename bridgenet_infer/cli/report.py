@@ -8,19 +8,35 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from .pairs import LeftOut
 from .process import Job, Outcome
 
 
-def in_words(job: Job, outcomes: Sequence[Outcome], left_out: Sequence[str]) -> str:
+def in_words(job: Job, outcomes: Sequence[Outcome], left_out: Sequence[LeftOut]) -> str:
     """One line for one pair, nothing if it failed; for folders what was left out and the counts."""
     if not job.many:
         return "\n".join(_one_line(job, outcome) for outcome in outcomes if outcome.status == "written")
     counts = Counter(outcome.status for outcome in outcomes)
     total = f"{counts['written']} written, {counts['skipped']} finished before, {counts['failed']} failed"
-    return "\n".join([*(f"left out: {line}" for line in left_out), total])
+    rest = f", {len(left_out)} left out" if left_out else ""
+    return "\n".join([*(f"left out: {each}" for each in left_out), total + rest])
 
 
-def as_document(job: Job, outcomes: Sequence[Outcome], left_out: Sequence[str]) -> dict[str, Any]:
+def has_failed(outcomes: Sequence[Outcome], left_out: Sequence[LeftOut]) -> bool:
+    """Whether a pair failed, or several files claim to be one."""
+    return any(o.status == "failed" for o in outcomes) or any(each.is_ambiguous for each in left_out)
+
+
+def errors(outcomes: Sequence[Outcome]) -> list[str]:
+    """One line for each pair that failed; it names a file of the pair."""
+    failed = [(o.pair, o.reason) for o in outcomes if o.status == "failed"]
+    return [
+        reason if str(pair.rgb) in reason or str(pair.depth) in reason else f"{pair.depth}: {reason}"
+        for pair, reason in failed
+    ]
+
+
+def as_document(job: Job, outcomes: Sequence[Outcome], left_out: Sequence[LeftOut]) -> dict[str, Any]:
     """Everything, for programs; "network" is null if nothing had to be run."""
     network = job.loaded
     return {
@@ -34,14 +50,16 @@ def as_document(job: Job, outcomes: Sequence[Outcome], left_out: Sequence[str]) 
         },
         "counts": {kind: sum(o.status == kind for o in outcomes) for kind in ("written", "skipped", "failed")},
         "results": [_as_row(outcome) for outcome in outcomes],
-        "left_out": list(left_out),
+        "left_out": list(map(str, left_out)),
     }
 
 
 def _one_line(job: Job, outcome: Outcome) -> str:
     f, network = outcome.figures, job.upsampler()
+    kind = f"{f['dtype']} {f['unit']}" if "unit" in f else f["dtype"]
+    holes = f"{f['holes']:.0%} holes, " if f["holes"] else ""
     return (
-        f"{outcome.pair.output}: {f['width']} x {f['height']}, {f['dtype']}, x{f['scale']:g}, "
+        f"{outcome.pair.output}: {f['width']} x {f['height']}, {kind}, x{f['scale']:g}, {holes}"
         f"weights {network.weights}, {f['seconds']:.1f} s on {network.device}"
     )
 

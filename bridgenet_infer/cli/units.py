@@ -24,6 +24,13 @@ def target_dtype(dtype: np.dtype[Any], suffix: str, per_metre: float | None) -> 
     return dtype
 
 
+def unit_of(dtype: np.dtype[Any], received: np.dtype[Any], per_metre: float) -> str:
+    """The unit of what is written as `dtype` where `received` came in."""
+    if dtype != received:
+        return "m" if dtype == np.float32 else "mm"
+    return {1.0: "m", 1000.0: "mm"}.get(per_metre, f"1/{per_metre:g} m")
+
+
 def convert(depth: Array, valid: npt.NDArray[np.bool_], dtype: np.dtype[Any], per_metre: float) -> Array:
     """Depth (H, W) in 1 / `per_metre` metres -> float32 metres with NaN holes, or uint16 millimetres with 0.
 
