@@ -9,6 +9,7 @@ PURELIB = import sysconfig; print(sysconfig.get_path("purelib"))
 .PHONY: demo test lint figures docs dist page test-page test-ray clean
 
 .venv/done: setup.cfg constraints.txt
+	@echo "setting up .venv for demo, tests and training: some minutes, 2 GB"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,train,export,quantise,bags]'
 	touch $@
@@ -54,6 +55,7 @@ figures: .venv/done
 
 docs: .venv-docs/done
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+	@echo "out/site/index.html"
 
 .venv-dist/done: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv-dist
