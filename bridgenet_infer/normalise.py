@@ -20,7 +20,8 @@ class Normalisation:
     """Maps depth to the network's range and back: x = (f(depth) - low) / span.
 
     f is the identity in "linear" space and 1 / depth in "inverse" space. A constant map has span 0: it
-    normalises to 0 and comes back exactly (in inverse space as 1 / (1 / depth)). Values outside the percentiles are not clamped.
+    normalises to 0 and comes back exactly (in inverse space as 1 / (1 / depth)). Values outside the percentiles are not
+    clamped.
     """
 
     low: float

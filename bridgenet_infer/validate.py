@@ -222,7 +222,7 @@ def resolve_scale(scale: float | str, lr_size: Size, hr_size: Size) -> float:
         If it is neither a number nor "auto".
     """
     shapes = f"lr_depth {lr_size} and rgb {hr_size}"
-    if scale == "auto":
+    if isinstance(scale, str) and scale == "auto":
         found = next((s for s in _candidates(lr_size, hr_size) if _fits(s, lr_size, hr_size)), None)
         if found is None:
             raise ValueError(f"no scale from {MIN_SCALE} to {MAX_SCALE} explains {_describe(shapes, lr_size, hr_size)}")

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from faults.call_inputs import Case, Generator, pack_depth, pick
+from faults.call_inputs import Case, pack_depth
+from faults.draw import Generator, pick
 
 Array = npt.NDArray[Any]
 Change = Callable[[Generator, Case], Case]
@@ -24,8 +25,8 @@ Change = Callable[[Generator, Case], Case]
 WRONG_DTYPES = ("bool", "int8", "int16", "uint32", "int64", "uint64", "longdouble", "complex64", "complex128", "object",
                 "S3", "U3", "datetime64[s]", "timedelta64[s]", "V4", "f4,f4")  # fmt: skip
 WRONG_TENSORS = (torch.bool, torch.int8, torch.int16, torch.int64, torch.complex64, torch.uint32, torch.float8_e4m3fn)
-NO_IMAGES: list[Any] = [None, "depth.png", b"\x89PNG", Path("depth.png"), [[1, 2], [3, 4]], 5, 2.5, {}, object, np.float32(3),
-                        iter(()), memoryview(b"12"), Ellipsis]  # fmt: skip
+NO_IMAGES: list[Any] = [None, "depth.png", b"\x89PNG", Path("depth.png"), [[1, 2], [3, 4]], 5, 2.5, {}, object,
+                        np.float32(3), iter(()), memoryview(b"12"), Ellipsis]  # fmt: skip
 DEPTH_MODES = ("L", "I;16", "I;16L", "I;16B", "I", "F")
 ALL_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "I", "F",
              "I;16", "I;16L", "I;16B")  # fmt: skip
@@ -54,7 +55,7 @@ def wrong_kind(rng: Generator, case: Case) -> Case:
 def odd_tensor(rng: Generator, case: Case) -> Case:
     """Sparse and quantised tensors, and those without data."""
     dense = torch.ones(3, *case.size)
-    kinds = [
+    kinds: list[Callable[[], torch.Tensor]] = [
         dense.to_sparse,
         dense[0].to_sparse_csr,
         lambda: dense.to("meta"),
@@ -83,7 +84,17 @@ def wrong_depth_shape(rng: Generator, case: Case) -> Case:
 def wrong_rgb_shape(rng: Generator, case: Case) -> Case:
     """Likewise; and another number of images or channels."""
     size, batch = case.size, len(case.raw)
-    shapes = [(), (9,), (0, 5, 3), (5, 0, 3), (*size, 2), (*size, 5), (batch + 1, *size, 3), (1, 1, *size, 3), (*size, 0)]
+    shapes = [
+        (),
+        (9,),
+        (0, 5, 3),
+        (5, 0, 3),
+        (*size, 2),
+        (*size, 5),
+        (batch + 1, *size, 3),
+        (1, 1, *size, 3),
+        (*size, 0),
+    ]
     shape = pick(rng, shapes)
     if rng.random() < 0.3:
         return refused(case, rgb=torch.zeros(pick(rng, [(), (9,), size, (*size, 5), (2, *size), (3, 0, 5)])))
@@ -100,7 +111,7 @@ def wrong_rgb_values(rng: Generator, case: Case) -> Case:
 def negative_depth(rng: Generator, case: Case) -> Case:
     """Below zero, and not named as a marker."""
     depth = np.ones(case.raw.shape, pick(rng, ["int32", "float16", "float32", "float64"]))
-    depth[tuple(int(rng.integers(side)) for side in depth.shape)] = pick(rng, [-1, -3e4])
+    depth[tuple(int(rng.integers(side)) for side in case.raw.shape)] = pick(rng, [-1, -3e4])
     options = {name: value for name, value in case.options.items() if name != "invalid"}
     return refused(case, lr_depth=depth if case.batched else depth[0], options=options)
 
@@ -108,8 +119,8 @@ def negative_depth(rng: Generator, case: Case) -> Case:
 def wrong_scale(rng: Generator, case: Case) -> Case:
     """Out of range, of another type, or not that of the sizes."""
     factor = case.size[0] / case.raw.shape[1]
-    odd = [0, -2, 1.9, 1, 16.1, 1e300, 10**400, np.nan, np.inf, -np.inf, True, False, None, "8", "Auto", "", b"auto", 8j,
-           [8], (8, 8), {}, np.array([2, 4]), np.array(4), torch.tensor(4.0), Decimal(4), Fraction(4), np.str_("8"),
+    odd = [0, -2, 1.9, 1, 16.1, 1e300, 10**400, np.nan, np.inf, -np.inf, True, False, None, "8", "Auto", "", b"auto",
+           8j, [8], (8, 8), {}, np.array([2, 4]), np.array(4), torch.tensor(4.0), Decimal(4), Fraction(4), np.str_("8"),
            np.bool_(True), np.float16("nan"), 3 * factor]  # fmt: skip
     return refused(case, options=case.options | {"scale": pick(rng, odd)})
 
@@ -123,7 +134,7 @@ def wrong_tile(rng: Generator, case: Case) -> Case:
 
 def wrong_space(rng: Generator, case: Case) -> Case:
     """No space there is."""
-    odd = ["log", "Linear", "", None, 1, True, b"linear", ["linear"], {}, np.array(["linear", "inverse"])]
+    odd: list[Any] = ["log", "Linear", "", None, 1, True, b"linear", ["linear"], {}, np.array(["linear", "inverse"])]
     return refused(case, options=case.options | {"space": pick(rng, odd)})
 
 
@@ -135,10 +146,12 @@ def wrong_invalid(rng: Generator, case: Case) -> Case:
 
 def odd_invalid(rng: Generator, case: Case) -> Case:
     """Numbers that no dtype holds, or only some."""
-    odd = [np.nan, np.inf, 1e300, -1e300, 10**30, -(10**30), 10**400, 70_000, 0.5, True, np.float16(9), np.float64(0.1),
-           np.uint64(2**64 - 1), -0.0]  # fmt: skip
+    odd: list[Any] = [np.nan, np.inf, 1e300, -1e300, 10**30, -(10**30), 10**400, 70_000, 0.5, True, np.float16(9),
+                      np.float64(0.1), np.uint64(2**64 - 1), -0.0]  # fmt: skip
     marker = pick(rng, odd)
-    return replace(case, expect="either", what="odd_invalid", options=case.options | {"invalid": marker}, invalid=marker)
+    return replace(
+        case, expect="either", what="odd_invalid", options=case.options | {"invalid": marker}, invalid=marker
+    )
 
 
 def odd_sizes(rng: Generator, case: Case) -> Case:
@@ -146,13 +159,15 @@ def odd_sizes(rng: Generator, case: Case) -> Case:
     size = int(rng.integers(1, 150)), int(rng.integers(1, 150))
     options = {name: value for name, value in case.options.items() if name != "scale"}
     rgb = np.zeros((len(case.raw), *size, 3), np.uint8)
-    return replace(case, expect="either", what="odd_sizes", rgb=rgb if case.batched else rgb[0], options=options, size=size)
+    return replace(
+        case, expect="either", what="odd_sizes", rgb=rgb if case.batched else rgb[0], options=options, size=size
+    )
 
 
 def odd_rgb_mode(rng: Generator, case: Case) -> Case:
     """Every mode of Pillow, with any bytes."""
     image = draw_mode(rng, pick(rng, ALL_MODES), case.size)
-    return replace(case, expect="either" if len(case.raw) == 1 else "refusal", what="odd_rgb_mode", rgb=image)
+    return replace(case, expect="either" if len(case.raw) == 1 else "refusal", rgb=image)
 
 
 def wrong_depth_mode(rng: Generator, case: Case) -> Case:
@@ -172,7 +187,7 @@ def extreme_values(rng: Generator, case: Case) -> Case:
     container = pick(rng, ["numpy", "torch"])
     lr_depth, raw = pack_depth(rng, raw, container, case.batched)
     options = {name: value for name, value in case.options.items() if name != "invalid"}
-    return replace(case, expect="either", what="extreme_values", lr_depth=lr_depth, raw=raw, container=container,
+    return replace(case, expect="either", lr_depth=lr_depth, raw=raw, container=container,
                    options=options, invalid=None)  # fmt: skip
 
 

@@ -69,7 +69,9 @@ def check_details(case: Case, result: UpsampledDepth, wanted: Array) -> None:
     container = "numpy" if case.container == "pil" else case.container
     valid = to_batch(case, result.valid, container, np.bool_)
     assert np.array_equal(valid, wanted), f"{np.count_nonzero(valid != wanted)} pixels of the mask differ"
-    fits = [abs(high - low * result.scale) < result.scale for low, high in zip(case.raw.shape[1:], case.size, strict=True)]
+    fits = [
+        abs(high - low * result.scale) < result.scale for low, high in zip(case.raw.shape[1:], case.size, strict=True)
+    ]
     assert all(fits), f"scale {result.scale} does not fit"
     assert (result.estimated_depth is not None) == bool(case.options.get("estimate_depth"))
     if result.estimated_depth is not None:
@@ -92,7 +94,9 @@ def check_values(case: Case, image: Array, raw: Array, mask: Array, hole: Array,
         return
     if inverse:
         # twice the farthest sample, and what rounding of float64 near its limits adds
-        assert found.max() / 2 <= high * (1 + 1e-6) + step, f"inverse depth up to {found.max()}, the LR depth to {high}"
+        assert found.max() / 2 <= max(high * (1 + 1e-6) + step, floor), (
+            f"inverse depth up to {found.max()}, LR to {high}"
+        )
         return
     if not bounded:
         return
@@ -107,7 +111,7 @@ def check_values(case: Case, image: Array, raw: Array, mask: Array, hole: Array,
 
 
 def check_lr_kernel(lr: Array, result: Array) -> None:
-    """The LR kernel re-applied returns the LR depth to these shares of its range: on average, at worst, without bias."""
+    """The LR kernel re-applied returns the LR depth to `LR_KERNEL` of its range: on average, at worst, its bias."""
     size = lr.shape[1], lr.shape[0]
     again = np.asarray(Image.fromarray(result.astype(np.float32)).resize(size, Image.Resampling.BICUBIC))
     apart = (again.astype(np.float64) - lr) / np.ptp(lr)

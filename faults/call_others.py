@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from bridgenet_infer.robotics.registration import register_depth
 from bridgenet_infer.robotics.stream import DepthStream
-from faults.call_inputs import Generator, pick
+from faults.draw import Generator, pick
 
 Array = npt.NDArray[Any]
 Call = Callable[[], None]
@@ -46,13 +46,15 @@ def draw_raw_depth(rng: Generator, height: int, width: int) -> Array:
     if dtype in ("float32", "float64") and rng.random() < 0.2:
         depth[rng.random(depth.shape) < 0.1] = pick(rng, [1e-38, 1e38, 1e-6])
     depth = depth.astype(dtype)
-    depth[rng.random(depth.shape) < rng.choice([0, 0.3, 1])] = pick(rng, [0, np.nan, np.inf] if depth.dtype.kind == "f" else [0])
+    depth[rng.random(depth.shape) < rng.choice([0, 0.3, 1])] = pick(
+        rng, [0, np.nan, np.inf] if depth.dtype.kind == "f" else [0]
+    )
     return depth
 
 
 def _check_unmoved(depth: Array, camera: Array) -> None:
     """From a camera to itself everything stays in its place."""
-    found = register_depth(depth, camera, camera, np.eye(4), depth.shape, 1.0)  # type: ignore[arg-type]
+    found = register_depth(depth, camera, camera, np.eye(4), depth.shape, 1.0)
     valid = np.isfinite(depth) & (depth > 0)
     assert found.dtype == depth.dtype
     # a whole-number sample may come back a rounding error below itself
@@ -102,9 +104,8 @@ def _register(arguments: list[Any]) -> None:
 def draw_stream(rng: Generator) -> tuple[str, Call]:
     """Frames through a stream, some of which the up-sampler refuses; or a stream that cannot be."""
     if rng.random() < 0.4:
-        options = pick(
-            rng, [{"maxsize": 0}, {"maxsize": -1}, {"maxsize": 1.5}, {"maxsize": np.nan}, {"drop": "all"}, {"drop": None}, {"maxsize": "2"}]
-        )
+        sizes: list[dict[str, Any]] = [{"maxsize": size} for size in (0, -1, 1.5, np.nan, "2")]
+        options = pick(rng, [*sizes, {"drop": "all"}, {"drop": None}])
         return "bad stream", lambda: DepthStream(lambda rgb, depth: depth, **options).close()
     count, fails_at = int(rng.integers(1, 12)), int(rng.integers(0, 20))
     drop, maxsize = pick(rng, ["oldest", "newest", "none"]), int(rng.integers(1, 4))

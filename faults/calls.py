@@ -1,8 +1,8 @@
 """Generated calls of the public functions: `python -m faults.calls [--calls 10000] [--seed 0] [--only INDEX]`.
 
-Each is reproducible by (seed, index). Valid calls must return what the documentation promises, without a warning, and leave
-their inputs as they were; the others must be refused with a TypeError or ValueError that the package itself raises. No
-call may take more than `--seconds` or more than `--memory` MiB of new memory.
+Each is reproducible by (seed, index). Valid calls must return what the documentation promises, without a warning, and
+leave their inputs as they were; the others must be refused with a TypeError or ValueError that the package itself
+raises. No call may take more than `--seconds` of processor time or more than `--memory` MiB of new memory.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ import bridgenet_infer
 from bridgenet_infer import DepthUpsampler
 from faults.call_changes import change
 from faults.call_checks import check_lr_kernel, check_result
-from faults.call_inputs import Case, Generator, draw_case
+from faults.call_inputs import Case, draw_case
 from faults.call_others import draw_registration, draw_stream
+from faults.draw import Generator
 from faults.isolated import Limits, Verdict, run_apart
 from faults.summary import report
 from faults.tiny import bounded_graph
@@ -126,8 +127,9 @@ def check_refusal(error: Exception) -> None:
     assert isinstance(error, TypeError | ValueError), f"{type(error).__name__}: {error}"
     assert str(error).strip(), f"{type(error).__name__} without a message"
     last = traceback.extract_tb(error.__traceback__)[-1]
-    line = linecache.getline(last.filename, last.lineno or 0)
-    assert last.filename.startswith(PACKAGE) and "raise " in line, f"{error!r} by accident, {last.filename}: {line.strip()}"
+    line = linecache.getline(last.filename, last.lineno or 0).strip()
+    ours = last.filename.startswith(PACKAGE) and line.startswith("raise ")
+    assert ours, f"{error!r} by accident, {last.filename}: {line}"
 
 
 @lru_cache
@@ -160,7 +162,9 @@ def _bytes(given: Any) -> bytes:
 
 def _words(case: Case) -> str:
     """What the refusal should have been about."""
-    shown = [f"{type(x).__name__} {getattr(x, 'dtype', '')} {getattr(x, 'shape', '')}" for x in (case.rgb, case.lr_depth)]
+    shown = [
+        f"{type(x).__name__} {getattr(x, 'dtype', '')} {getattr(x, 'shape', '')}" for x in (case.rgb, case.lr_depth)
+    ]
     return f"{shown}, {case.options}"
 
 

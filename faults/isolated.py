@@ -1,8 +1,9 @@
-"""Checks in a process of their own: one that hangs, eats memory or dies is recorded, and the others go on. Linux only."""
+"""Checks in a process of their own: one that hangs or dies is recorded, and the others go on. Linux only (/proc)."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 POLL = 0.05  # seconds between two looks at the process
+PATIENCE = 6  # a busy machine may give a process a sixth of a processor; one that waits for ever uses none
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One finished check; `peak` is MiB above what was resident when it began, `resident` MiB after it."""
+    """One finished check: processor seconds, MiB above what was resident when it began, and MiB resident after it."""
 
     index: int
     verdict: Verdict
@@ -36,7 +38,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Limits:
-    """Wall-clock seconds and MiB above the start that one check may take."""
+    """Processor seconds and MiB above the start that one check may take; and `PATIENCE` times these on the clock."""
 
     seconds: float
     memory: float
@@ -70,7 +72,7 @@ def run_apart(check: Check, seed: int, indices: Sequence[int], limits: Limits) -
 def _watch(process: BaseProcess, pipe: Connection, limits: Limits) -> Iterator[Outcome]:
     """Outcomes until the process ends or has to be killed."""
     running: int | None = None
-    start = base = 0.0
+    start = base = used = 0.0
     while True:
         try:
             if pipe.poll(POLL):
@@ -82,7 +84,7 @@ def _watch(process: BaseProcess, pipe: Connection, limits: Limits) -> Iterator[O
                     yield _judged(message, limits)
                 else:
                     running, base = message
-                    start = time.monotonic()
+                    start, used = time.monotonic(), _processor(process.pid)
                 continue
         except (EOFError, ConnectionResetError):
             process.join()
@@ -94,7 +96,7 @@ def _watch(process: BaseProcess, pipe: Connection, limits: Limits) -> Iterator[O
         if running is None:
             continue
         taken, grown = time.monotonic() - start, memory("VmRSS", process.pid) - base
-        if taken > limits.seconds or grown > limits.memory:
+        if max(_processor(process.pid) - used, taken / PATIENCE) > limits.seconds or grown > limits.memory:
             process.kill()
             fault = f"killed after {taken:.1f} s, {grown:.0f} MiB above the start"
             yield Outcome(running, Verdict("", "killed", fault), taken, grown, 0.0)
@@ -115,14 +117,23 @@ def _serve(check: Check, seed: int, indices: Sequence[int], pipe: Connection) ->
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
         base = memory("VmRSS")
         pipe.send((index, base))
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             verdict = check(seed, index)
         except BaseException as error:  # what a check lets through is a fault; Rust's panics are no Exception
             verdict = Verdict("", "fault", "".join(traceback.format_exception(error, limit=-3)))
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         pipe.send(Outcome(index, verdict, seconds, memory("VmHWM") - base, memory("VmRSS")))
     pipe.send(None)
+
+
+def _processor(pid: int | None) -> float:
+    """Seconds of processor time of a process; 0 if it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(field: str, pid: int | None = None) -> float:

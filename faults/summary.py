@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.report import text_table, write_json
 from faults.isolated import Limits, Outcome
 
-LISTED = 20  # faults printed; the JSON has all
 EVERY = 500
 
 
-def report(outcomes: Iterable[Outcome], name: str, seed: int, limits: Limits, out: Path) -> int:
-    """Print progress, a table of groups and the faults, write the JSON; returns 1 if there were faults."""
+def report(
+    outcomes: Iterable[Outcome], name: str, seed: int, limits: Limits, out: Path, place: Callable[[int], str] = str
+) -> int:
+    """Print progress, faults and a table of groups, write the JSON; returns 1 if there were faults.
+
+    Parameters
+    ----------
+    place
+        What `--only` takes to repeat the check of an index.
+    """
     done: list[Outcome] = []
     for outcome in outcomes:
         done.append(outcome)
         if outcome.verdict.fault:
-            print(f"{outcome.index}: {outcome.verdict.group}: {last_line(outcome.verdict.fault)}", flush=True)
+            print(f"fault at {place(outcome.index)}: {last_line(outcome.verdict.fault)}", flush=True)
         elif len(done) % EVERY == 0:
             print(f"{len(done)} done", flush=True)
-    summary = summarise(done)
+    summary = summarise(done, place)
     results = sorted({outcome.verdict.result for outcome in done})
     rows = [
         [group, *(str(counts.get(result, 0)) for result in results), str(counts["faults"])]
@@ -34,11 +41,13 @@ def report(outcomes: Iterable[Outcome], name: str, seed: int, limits: Limits, ou
     totals = {key: value for key, value in summary.items() if key not in ("groups", "faults")}
     print(", ".join(f"{key}: {value}" for key, value in totals.items()))
     print(f"limits of one: {limits.seconds:g} s, {limits.memory:g} MiB")
-    write_json(out / f"{name}.json", {"seed": seed, "limits": vars(limits), "python": platform.python_version(), **summary})
+    write_json(
+        out / f"{name}.json", {"seed": seed, "limits": vars(limits), "python": platform.python_version(), **summary}
+    )
     return 1 if summary["faults"] else 0
 
 
-def summarise(outcomes: list[Outcome]) -> dict[str, Any]:
+def summarise(outcomes: list[Outcome], place: Callable[[int], str]) -> dict[str, Any]:
     """Counts by group, the slowest and the largest, and every fault in full."""
     groups: dict[str, Counter[str]] = {}
     for outcome in outcomes:
@@ -50,13 +59,13 @@ def summarise(outcomes: list[Outcome]) -> dict[str, Any]:
     return {
         "inputs": len(outcomes),
         "slowest s": round(slowest.seconds, 2),
-        "slowest index": slowest.index,
+        "slowest": place(slowest.index),
         "largest MiB": round(largest.peak, 1),
-        "largest index": largest.index,
+        "largest": place(largest.index),
         # after the first tenth, in which libraries and weights are loaded
         "resident growth MiB": round(settled[-1] - settled[0], 1) if settled else 0.0,
         "groups": {group: dict(counts) for group, counts in sorted(groups.items())},
-        "faults": [{"index": o.index, "fault": o.verdict.fault} for o in outcomes if o.verdict.fault],
+        "faults": [{"place": place(o.index), "fault": o.verdict.fault} for o in outcomes if o.verdict.fault],
     }
 
 

@@ -135,7 +135,8 @@ def _splat(places: Floats, half: Floats, z: Floats, size: tuple[int, int]) -> Fl
     for (x, y), (x_stop, y_stop), near in zip(first[wide], stop[wide], z[wide], strict=True):
         patch = buffer[y:y_stop, x:x_stop]
         np.minimum(patch, near, out=patch)
-    first, stop, z, widths = (values[seen & ~wide] for values in (first, stop, z, widths))
+    small = seen & ~wide
+    first, stop, z, widths = first[small], stop[small], z[small], widths[small]
     for dy in range(widths[:, 1].max(initial=0)):
         for dx in range(widths[:, 0].max(initial=0)):
             column, row = first[:, 0] + dx, first[:, 1] + dy
