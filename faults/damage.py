@@ -122,10 +122,10 @@ def magic_swapped(payload: bytes, rng: Generator) -> bytes:
 
 def size_lies(payload: bytes, rng: Generator) -> bytes:
     """A 16, 32 or 64-bit number, often near the beginning, becomes a huge or an odd one."""
-    width = int(rng.choice([2, 4, 8]))
+    width = pick(rng, (2, 4, 8))
     reach = len(payload) if rng.random() < 0.4 else min(len(payload), 256)
     start = int(rng.integers(max(reach - width, 1)))
-    size = (pick(rng, SIZES) % 256**width).to_bytes(width, pick(rng, ("little", "big")))
+    size = (pick(rng, SIZES) % 2 ** (8 * width)).to_bytes(width, pick(rng, ("little", "big")))
     return payload[:start] + size + payload[start + width :]
 
 
