@@ -11,8 +11,8 @@ from PIL import Image
 
 from bridgenet_infer import UpsampledDepth
 from bridgenet_infer.holes import fill_holes
+from faults.bounded import RESIDUAL
 from faults.call_inputs import Case
-from faults.tiny import RESIDUAL
 
 Array = npt.NDArray[Any]
 # a hundred LR pixels with one smooth surface; the bounds of a whole scene (README.md) are tighter

@@ -23,6 +23,7 @@ from PIL import Image
 
 import bridgenet_infer
 from bridgenet_infer import DepthUpsampler
+from faults.bounded import bounded_graph
 from faults.call_changes import change
 from faults.call_checks import check_lr_kernel, check_result
 from faults.call_inputs import Case, draw_case
@@ -30,7 +31,6 @@ from faults.call_others import draw_registration, draw_stream
 from faults.draw import Generator
 from faults.isolated import Limits, Verdict, run_apart
 from faults.summary import report
-from faults.tiny import bounded_graph
 
 LITE_SHARE = 0.04  # of the valid calls: it takes ten times as long
 PACKAGE = str(Path(bridgenet_infer.__file__).parent)

@@ -125,7 +125,7 @@ def size_lies(payload: bytes, rng: Generator) -> bytes:
     width = pick(rng, (2, 4, 8))
     reach = len(payload) if rng.random() < 0.4 else min(len(payload), 256)
     start = int(rng.integers(max(reach - width, 1)))
-    size = (pick(rng, SIZES) % 2 ** (8 * width)).to_bytes(width, pick(rng, ("little", "big")))
+    size = (pick(rng, SIZES) & (1 << 8 * width) - 1).to_bytes(width, pick(rng, ("little", "big")))
     return payload[:start] + size + payload[start + width :]
 
 

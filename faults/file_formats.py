@@ -26,7 +26,7 @@ from faults import file_lies
 from faults.damage import json_damage
 from faults.draw import Generator
 from faults.file_lies import Lie
-from faults.tiny import tiny_graph
+from faults.tiny import tiny_model
 
 Array = npt.NDArray[Any]
 
@@ -104,7 +104,7 @@ def make_numpy(packed: bool, seed: int) -> bytes:
 @lru_cache
 def make_checkpoint(seed: int) -> bytes:
     """The tiny graph's."""
-    return checkpoint_bytes(tiny_graph(), {"scales": "2-16"})
+    return checkpoint_bytes(tiny_model(), {"scales": "2-16"})
 
 
 def make_compiled(seed: int) -> bytes:

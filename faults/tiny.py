@@ -1,9 +1,8 @@
-"""A random graph that takes milliseconds, and an up-sampler that stays near interpolation with it."""
+"""What campaigns and tests run on: a tiny random graph."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from bridgenet_infer.graph import BridgeNet, BridgeNetConfig, build_bridgenet
 
@@ -18,7 +17,6 @@ TINY = BridgeNetConfig(
     attention_reduction=4,
     decoder_skips=True,
 )
-RESIDUAL = 0.05  # of the normalised range
 
 
 def randomise(model: BridgeNet, seed: int = 0) -> BridgeNet:
@@ -30,24 +28,7 @@ def randomise(model: BridgeNet, seed: int = 0) -> BridgeNet:
     return model.eval()
 
 
-def tiny_graph() -> BridgeNet:
-    """The same random graph each time."""
-    torch.manual_seed(0)
-    return randomise(build_bridgenet(TINY))
-
-
-class BoundedBridgeNet(BridgeNet):
-    """D_SR within `RESIDUAL` of D_up: what surrounds the graph can be checked against plain interpolation."""
-
-    def forward(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool = False) -> tuple[Tensor, Tensor | None]:
-        """As `BridgeNet.forward`."""
-        d_sr, d_de = super().forward(rgb, d_up, estimate_depth)
-        skip = d_up[:, :1].float()
-        return skip + RESIDUAL * torch.tanh(d_sr - skip), d_de
-
-
-def bounded_graph() -> BoundedBridgeNet:
-    """The weights of `tiny_graph`, bounded."""
-    model = BoundedBridgeNet(TINY)
-    model.load_state_dict(tiny_graph().state_dict())
-    return model.eval()
+def tiny_model(seed: int = 0) -> BridgeNet:
+    """The graph of `TINY`, the same whatever ran before."""
+    torch.manual_seed(seed)
+    return randomise(build_bridgenet(TINY), seed)

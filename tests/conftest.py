@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from bridgenet_infer.graph import BridgeNet
 from bridgenet_infer.upsampler import DepthUpsampler
 from bridgenet_infer.weights import checkpoint_bytes
-from faults.tiny import tiny_graph
+from faults import tiny
 
 settings.register_profile(
     "default", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -22,7 +22,7 @@ settings.load_profile("default")
 
 @pytest.fixture(scope="session")
 def tiny_model() -> BridgeNet:
-    return tiny_graph()
+    return tiny.tiny_model()
 
 
 @pytest.fixture(scope="session")
