@@ -124,8 +124,8 @@ def find_holes(raw: Array, invalid: Any) -> Array:
     holes: Array = raw == 0
     if raw.dtype.kind == "f":
         holes |= ~np.isfinite(raw)
-    if invalid is not None and abs(invalid) <= float(np.finfo(np.float64).max):
-        with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):
+        if invalid is not None and abs(invalid) <= float(np.finfo(np.float64).max):
             holes |= raw == (np.array(invalid).astype(raw.dtype) if raw.dtype.kind == "f" else invalid)
     return holes
 

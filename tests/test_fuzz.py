@@ -22,7 +22,7 @@ from bridgenet_infer.robotics.messages import compressed_to_array
 from bridgenet_infer.robotics.registration import register_depth
 from bridgenet_infer.robotics.stream import DepthStream
 from bridgenet_infer.validate import check_depth, check_rgb
-from bridgenet_infer.weights.checkpoint import METADATA_KEY
+from bridgenet_infer.weights.checkpoint import COMPILED_FORMAT, METADATA_KEY
 from faults import calls, files, isolated
 from faults.file_lies import npz_bomb, png
 from faults.isolated import Limits, Verdict, run_apart
@@ -187,6 +187,14 @@ def test_manifests_that_lie(tmp_path: Path, change: dict[str, Any] | None) -> No
     path.write_text("[" * 100_000 if change is None else json.dumps({"checkpoints": [entry | change]}))
     with pytest.raises(OSError, match="manifest"):
         weights.read_manifest(path)
+
+
+def test_networks_for_openvino_are_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "halves.safetensors"
+    tensors = {name: torch.zeros(8, dtype=torch.bfloat16) for name in ("topology", "constants")}
+    save_file(tensors, path, {METADATA_KEY: json.dumps({"format": COMPILED_FORMAT, "config": {}})})
+    with pytest.raises(OSError, match="halves"):
+        weights.load_checkpoint(path)
 
 
 def test_archives_that_inflate_or_hold_no_array(tmp_path: Path) -> None:

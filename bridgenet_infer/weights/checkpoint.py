@@ -73,7 +73,10 @@ def _make_graph(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> BridgeNe
 
 
 def _make_compiled(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> CompiledBridgeNet:
-    return CompiledBridgeNet(config, *(tensors[name].numpy().tobytes() for name in ("topology", "constants")))
+    files = tensors["topology"], tensors["constants"]
+    if any(file.dtype != torch.uint8 for file in files):
+        raise ValueError(f"its files are of {', '.join(str(file.dtype) for file in files)}, not bytes")
+    return CompiledBridgeNet(config, *(file.numpy().tobytes() for file in files))
 
 
 MAKERS: dict[str, Callable[[BridgeNetConfig, dict[str, Tensor]], Network]] = {
