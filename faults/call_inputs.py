@@ -83,7 +83,9 @@ def draw_case(rng: Generator) -> Case:
     # nearness of some samples may then be beyond what float32 holds, as a share of the others'
     overflows = options.get("space") == "inverse" and float(values.max()) / float(values.min()) > FAR_APART
     expect = "either" if overflows else "result"
-    return Case(expect, pattern, rgb, lr_depth, options, raw, invalid, container, batched, size)
+    return Case(
+        expect, "far apart" if overflows else pattern, rgb, lr_depth, options, raw, invalid, container, batched, size
+    )
 
 
 def draw_options(rng: Generator, scale: float) -> dict[str, Any]:

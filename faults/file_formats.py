@@ -131,7 +131,8 @@ def check_depth(path: Path) -> None:
     assert isinstance(depth, np.ndarray)
     assert depth.ndim == 2, depth.shape
     assert not depth.dtype.hasobject
-    dtypes = {".png": "uint8 uint16", ".pfm": "float32", ".exr": "float32", ".tif": "uint8 uint16 int32 float32"}
+    images = "uint8 uint16 int32 float32"  # Pillow goes by the content: a TIFF may be called .png
+    dtypes = {".png": images, ".tif": images, ".pfm": "float32", ".exr": "float32"}
     if path.suffix in dtypes:
         assert depth.dtype.name in dtypes[path.suffix], f"{depth.dtype} from {path.suffix}"
         assert depth.size, depth.shape
