@@ -136,8 +136,6 @@ def check_depth(path: Path) -> None:
     if path.suffix in dtypes:
         assert depth.dtype.name in dtypes[path.suffix], f"{depth.dtype} from {path.suffix}"
         assert depth.size, depth.shape
-    depth.sum(where=np.zeros(depth.shape, bool)) if depth.dtype.kind in "uif" else None
-    depth.tobytes()  # every byte is there
 
 
 def check_rgb(path: Path) -> None:
@@ -220,7 +218,7 @@ def formats() -> dict[str, Format]:
         "NPY": Format(partial(make_numpy, False), "d.npy", check_depth, lies=[file_lies.npy_lie]),
         "NPZ": Format(
             partial(make_numpy, True), "d.npz", check_depth, lies=[file_lies.npz_lie],
-            heavy=[partial(file_lies.npz_bomb, 1000), partial(file_lies.npz_bomb, 5000)],
+            heavy=[partial(file_lies.npz_bomb, 1000), partial(file_lies.npz_bomb, 4000)],
         ),
         "PFM": Format(partial(make_depth, ".pfm", ["float32"]), "d.pfm", check_depth, lies=[file_lies.pfm_lie]),
         "safetensors": Format(make_checkpoint, "tiny.safetensors", check_checkpoint, (OSError,), safetensors),

@@ -20,7 +20,7 @@ from faults.draw import Generator, pick
 
 Lie = Callable[[bytes, Generator], bytes]
 TRAP = Path("/tmp", "bridgenet-unpickled")  # there only if a file could run code
-LARGE = 13_000  # 169 megapixels when squared: just within Pillow's limit
+LARGE = 11_000  # 121 megapixels when squared: Pillow warns of them and refuses from 179
 
 
 class Trap:
@@ -30,14 +30,17 @@ class Trap:
         return Path.touch, (TRAP,)
 
 
-@lru_cache
-def zeros_deflated(count: int) -> bytes:
-    """zlib stream of so many zeros, a thousandth of their size."""
-    packer = zlib.compressobj(9)
+def raw_zeros(count: int) -> bytes:
+    """A deflate stream of so many zeros, a thousandth of their size; made of one block many times, in no time."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
     whole, rest = divmod(count, 2**20)
-    return b"".join(
-        [*(packer.compress(bytes(2**20)) for _ in range(whole)), packer.compress(bytes(rest)), packer.flush()]
-    )
+    return whole * block + packer.compress(bytes(rest)) + packer.flush()
+
+
+def zeros_deflated(count: int) -> bytes:
+    """The same as a zlib stream: between its head and Adler's checksum."""
+    return b"\x78\xda" + raw_zeros(count) + struct.pack(">HH", count % 65_521, 1)
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -74,7 +77,7 @@ def png_lie(payload: bytes, rng: Generator) -> bytes:
 
 @lru_cache
 def png_bomb(bits: int, colour: int) -> bytes:
-    """169 megapixels of zeros in a few hundred kilobytes."""
+    """121 megapixels of zeros in a few hundred kilobytes."""
     row = 1 + LARGE * bits // 8 * {0: 1, 2: 3}[colour]
     return png(LARGE, LARGE, bits, colour, zeros_deflated(row * LARGE))
 
@@ -131,7 +134,7 @@ def tiff_lie(payload: bytes, rng: Generator) -> bytes:
 
 @lru_cache
 def tiff_bomb(bits: int, sample_format: int) -> bytes:
-    """169 megapixels of zeros."""
+    """121 megapixels of zeros."""
     return tiff(LARGE, LARGE, bits, zeros_deflated(LARGE * LARGE * bits // 8), sample_format)
 
 
@@ -203,17 +206,17 @@ def npz_lie(payload: bytes, rng: Generator) -> bytes:
 
 @lru_cache
 def npz_bomb(megabytes: int) -> bytes:
-    """Zeros that inflate a thousandfold."""
-    buffer = io.BytesIO()
+    """Zeros that inflate a thousandfold; up to 4095 MiB, what a plain zip holds."""
+    name, size = b"depth.npy", megabytes * 2**20
     header = npy(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({megabytes * 1024}, 1024), }}", b"")
-    with (
-        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive,
-        archive.open("depth.npy", "w", force_zip64=True) as member,
-    ):
-        member.write(header)
-        for _ in range(megabytes):
-            member.write(bytes(2**20))
-    return buffer.getvalue()
+    checksum = zlib.crc32(header)
+    for _ in range(megabytes):
+        checksum = zlib.crc32(bytes(2**20), checksum)
+    stored = struct.pack("<BHH", 0, len(header), len(header) ^ 0xFFFF) + header + raw_zeros(size)
+    fields = struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 0, checksum, len(stored), len(header) + size, len(name), 0)
+    entry = b"PK\1\2" + struct.pack("<H", 20) + fields + bytes(14) + name
+    local = b"PK\3\4" + fields + name + stored
+    return local + entry + b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(entry), len(local), 0)
 
 
 def pfm_lie(payload: bytes, rng: Generator) -> bytes:

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs=2, metavar=("FORMAT", "INDEX"), help="read one, in this process")
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--memory", type=float, default=2560, help="MiB that reading one may take")
+    parser.add_argument("--memory", type=float, default=2048, help="MiB that reading one may take")
     parser.add_argument("--out", type=Path, default=Path("out", "faults"))
     options = parser.parse_args(arguments)
     if options.only is not None:
