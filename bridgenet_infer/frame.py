@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .holes import fill_holes
-from .normalise import Normalisation, Space, measure_normalisation
+from .normalise import Normalisation, Space, check_space, measure_normalisation
 from .validate import LowResolutionDepth
 
 Array = npt.NDArray[Any]
@@ -104,7 +104,13 @@ def make_frames(
         See `measure_normalisation`.
     keep_filled
         Return filled depth instead of holes; an image without any valid sample stays a hole.
+
+    Raises
+    ------
+    ValueError
+        If `space` is unknown.
     """
+    check_space(space)  # also where there is nothing to normalise
     frames = []
     for i, (raw, valid) in enumerate(zip(received.raw, received.valid, strict=True)):
         any_valid = bool(valid.any())

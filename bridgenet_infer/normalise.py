@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from torch import Tensor
 Array = npt.NDArray[Any]
 Space = Literal["linear", "inverse"]
 PERCENTILES = (1, 99)
+LEAST = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Normalisation:
     """Maps depth to the network's range and back: x = (f(depth) - low) / span.
 
     f is the identity in "linear" space and 1 / depth in "inverse" space. A constant map has span 0: it
-    normalises to 0 and comes back exactly. Values outside the percentiles are not clamped.
+    normalises to 0 and comes back exactly (in inverse space as 1 / (1 / depth)). Values outside the percentiles are not
+    clamped.
     """
 
     low: float
@@ -29,9 +31,7 @@ class Normalisation:
 
     def apply(self, depth: Array) -> npt.NDArray[np.float32]:
         """Hole-free depth (h, w), any dtype and unit -> float32, about 0 to 1."""
-        values = depth.astype(np.float64)
-        if self.space == "inverse":
-            values = 1 / values
+        values = _reciprocal(depth) if self.space == "inverse" else depth.astype(np.float64)
         with np.errstate(over="ignore"):  # infinite then, which the caller must look for
             scaled: npt.NDArray[np.float32] = ((values - self.low) / (self.span or 1.0)).astype(np.float32)
         return scaled
@@ -40,6 +40,12 @@ class Normalisation:
         """Normalised (..., H, W) -> depth in the caller's unit, float64."""
         depth = self.low + self.span * x.double()
         return 1 / depth.clamp(min=self.floor) if self.space == "inverse" else depth
+
+
+def check_space(space: Space) -> None:
+    """ValueError if it is none."""
+    if not isinstance(space, str) or space not in get_args(Space):
+        raise ValueError(f"space must be 'linear' or 'inverse', got {space!r}")
 
 
 def measure_normalisation(depth: Array, valid: npt.NDArray[np.bool_], space: Space) -> Normalisation:
@@ -57,13 +63,12 @@ def measure_normalisation(depth: Array, valid: npt.NDArray[np.bool_], space: Spa
     ValueError
         If no sample is valid or `space` is unknown.
     """
-    if space not in ("linear", "inverse"):
-        raise ValueError(f"space must be 'linear' or 'inverse', got {space!r}")
+    check_space(space)
     values = depth[valid]
     if values.size == 0:
         raise ValueError(f"none of the {valid.size} depth samples is valid")
     if space == "inverse":
-        values = 1 / values.astype(np.float64)
+        values = _reciprocal(values)
     elif values.dtype == np.float16:
         values = values.astype(np.float32)
     least, most = float(values.min()), float(values.max())
@@ -72,3 +77,8 @@ def measure_normalisation(depth: Array, valid: npt.NDArray[np.bool_], space: Spa
         low, high = least, most
     # inverse: nothing farther than twice the farthest sample
     return Normalisation(low, high - low, least / 2, space)
+
+
+def _reciprocal(depth: Array) -> npt.NDArray[np.float64]:
+    nearness: npt.NDArray[np.float64] = 1 / np.maximum(depth.astype(np.float64), LEAST)  # of less it would be infinite
+    return nearness

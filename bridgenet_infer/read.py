@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from pathlib import Path
@@ -15,6 +16,8 @@ from PIL import Image
 Array = npt.NDArray[Any]
 PIL_DEPTH_MODES = {"L": np.uint8, "I;16": np.uint16, "I;16L": np.uint16, "I;16B": np.uint16, "I": np.int32,
                    "F": np.float32}  # fmt: skip
+IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")  # Pillow would also hand PostScript to another program
+MAX_INFLATED = 2**30  # bytes by which an archive's member may grow: a few megabytes could ask for all memory
 RGB_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".npy", ".npz")
 DEPTH_SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz", ".pfm", ".exr")
 
@@ -30,17 +33,24 @@ def read_rgb(path: str | os.PathLike[str]) -> Array:
     Raises
     ------
     OSError
-        If the file is missing, damaged or no image.
+        If the file is missing, damaged, no image, larger than 178 megapixels (Pillow's limit), or inflates by more than
+        1 GiB (.npz).
     ValueError
         If its suffix or pixel type is not supported.
+
+    Warns
+    -----
+    UserWarning, SyntaxWarning
+        What Pillow and NumPy say of odd tags and headers; DecompressionBombWarning above 89 megapixels.
     """
     path = Path(path)
     _check_suffix(path, RGB_SUFFIXES)
     if path.suffix.lower() in (".npy", ".npz"):
         return _read_numpy(path, "rgb")
-    _open_image(path).close()  # Pillow notices truncation, OpenCV returns what it has
+    encoded = path.read_bytes()
+    _open_image(path, encoded).close()  # Pillow notices truncation, OpenCV returns what it has
     # Pillow reads 16-bit colour as 8 bits only; orientation tags would turn the image away from its depth
-    image = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
+    image = _decode(path, encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"{path}: a colour image must be 8 or 16 bit, got {image.dtype} {image.shape}")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
@@ -57,9 +67,15 @@ def read_depth(path: str | os.PathLike[str]) -> Array:
     Raises
     ------
     OSError
-        If the file is missing, damaged or no image.
+        If the file is missing, damaged, no image, larger than 178 megapixels (Pillow's limit for PNG and TIFF), or
+        inflates by more than 1 GiB (.npz).
     ValueError
         If its suffix is not supported (EXR: by this OpenCV), or it has several channels or pages.
+
+    Warns
+    -----
+    UserWarning, SyntaxWarning
+        As `read_rgb`.
     """
     path = Path(path)
     _check_suffix(path, DEPTH_SUFFIXES)
@@ -67,7 +83,9 @@ def read_depth(path: str | os.PathLike[str]) -> Array:
     if suffix in (".npy", ".npz"):
         depth = _read_numpy(path, "depth")
     elif suffix in (".pfm", ".exr"):
-        depth = _decode(path, cv2.IMREAD_UNCHANGED)
+        depth = _decode(path, path.read_bytes(), cv2.IMREAD_UNCHANGED)
+        if depth.dtype != np.float32:  # OpenCV goes by the content
+            raise OSError(f"{path}: holds {depth.dtype}, so it is no {suffix} file")
     else:
         return _read_depth_image(path)
     if depth.ndim != 2:
@@ -88,33 +106,37 @@ def require_codec(path: Path) -> None:
 
 
 def _read_depth_image(path: Path) -> Array:
-    with _open_image(path) as image:
+    with _open_image(path, path.read_bytes()) as image:
         if image.mode not in PIL_DEPTH_MODES:
             raise ValueError(f"{path}: depth must have one channel, got an image of mode {image.mode}, {image.size}")
-        if getattr(image, "n_frames", 1) != 1:
-            raise ValueError(f"{path}: depth must have one page, got {image.n_frames}")
-        return np.asarray(image).astype(PIL_DEPTH_MODES[image.mode])
+        if (pages := _count_pages(path, image)) != 1:
+            raise ValueError(f"{path}: depth must have one page, got {pages}")
+        return np.asarray(image).astype(PIL_DEPTH_MODES[image.mode], copy=False)
 
 
-def _open_image(path: Path) -> Image.Image:
+def _count_pages(path: Path, image: Image.Image) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception as error:  # the other pages' headers are read here
+        raise OSError(f"{path}: its pages cannot be counted: {error}") from error
+
+
+def _open_image(path: Path, encoded: bytes) -> Image.Image:
     """A fully decoded Pillow image; every way in which that can fail becomes an OSError."""
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(encoded), formats=IMAGE_FORMATS) as image:
             image.verify()  # PNG checksums, which decoding skips
-        image = Image.open(path)
+        image = Image.open(io.BytesIO(encoded), formats=IMAGE_FORMATS)
         image.load()
-    except FileNotFoundError:
-        raise
     except Exception as error:  # Pillow's plugins raise SyntaxError, struct.error, ValueError, ... on damage
         raise OSError(f"{path}: cannot be read as an image: {error}") from error
     return image
 
 
-def _decode(path: Path, flags: int) -> Array:
+def _decode(path: Path, encoded: bytes, flags: int) -> Array:
     """OpenCV's decoder, on bytes: its file reader does not say why it failed."""
-    encoded = np.frombuffer(path.read_bytes(), np.uint8)
     try:
-        image = cv2.imdecode(encoded, flags) if encoded.size else None
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags) if encoded else None
     except cv2.error as error:
         raise OSError(f"{path}: cannot be decoded: {error}") from error
     if image is None:
@@ -124,21 +146,31 @@ def _decode(path: Path, flags: int) -> Array:
 
 def _read_numpy(path: Path, key: str) -> Array:
     """An .npy array, or from an .npz archive the one named `key` or the only one."""
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded as archive:
-            names = archive.files
-            if key in names or len(names) == 1:
-                array: Array = archive[key if key in names else names[0]]
-                return array
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # a damaged header can raise nearly anything, MemoryError included
-        kind = "archive" if zipfile.is_zipfile(path) else "array"
-        raise OSError(f"{path}: cannot be read as a NumPy {kind}: {error}") from error
-    raise ValueError(f"{path}: needs one array, or one named {key!r}, it has {names}")
+    with path.open("rb") as file:
+        try:
+            loaded = np.load(file, allow_pickle=False)
+            array = loaded if isinstance(loaded, np.ndarray) else _read_member(loaded, key)
+        except Exception as error:  # a damaged header can raise nearly anything, MemoryError included
+            kind = "archive" if zipfile.is_zipfile(path) else "array"
+            raise OSError(f"{path}: cannot be read as a NumPy {kind}: {error}") from error
+        if array is None:
+            raise ValueError(f"{path}: needs one array, or one named {key!r}, it has {loaded.files}")
+    return array
+
+
+def _read_member(archive: Any, key: str) -> Array | None:
+    """None if there is no such array; NumPy's own reader takes what is no array for bytes."""
+    names = archive.files
+    if key not in names and len(names) != 1:
+        return None
+    name = key if key in names else names[0]
+    member = next(info for info in archive.zip.infolist() if info.filename.removesuffix(".npy") == name)
+    if member.file_size - member.compress_size > MAX_INFLATED:
+        raise ValueError(f"{name!r} inflates from {member.compress_size} to {member.file_size} bytes")
+    array: Array = archive[name]
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{name!r} is no array")
+    return array
 
 
 def _check_suffix(path: Path, supported: tuple[str, ...]) -> None:

@@ -112,7 +112,8 @@ class TileRunner:
             broken = ~finite
             result[broken] = self._forward(rgb[broken], d_up[broken], torch.float32)
         if not result.isfinite().all():
-            low, high = float(d_up[:, 0].min()), float(d_up[:, 0].max())
+            depth = d_up[:, 0].nan_to_num(nan=torch.inf)  # interpolation makes NaN of what is infinite
+            low, high = float(depth.min()), float(depth.max())
             raise ValueError(
                 f"the network overflows on this depth: it reaches from {low:.3g} to {high:.3g} times its 1st to 99th "
                 "percentile; is there a marker value that invalid= should name?"

@@ -90,9 +90,9 @@ def resolve_tiling(tile: int | str, size: tuple[int, int]) -> Tiling:
     ValueError
         For any other `tile`.
     """
-    if tile == "whole":
+    if isinstance(tile, str) and tile == "whole":
         return make_tiling(*(_grid_ceil(side) for side in size))
-    if tile == "auto":
+    if isinstance(tile, str) and tile == "auto":
         return make_tiling(TILE, TILE)
     if isinstance(tile, bool | str) or not isinstance(tile, int | np.integer):
         raise ValueError(f"tile must be a whole number, 'auto' or 'whole', got {tile!r}")

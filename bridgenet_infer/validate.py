@@ -19,6 +19,7 @@ ArrayLike = npt.NDArray[Any] | Image.Image | Tensor
 Size = tuple[int, int]
 
 MIN_SCALE, MAX_SCALE = 2, 16
+MAX_FLOAT = float(np.finfo(np.float64).max)
 RGB_FLOATS = ("float16", "bfloat16", "float32", "float64")
 DEPTH_DTYPES = ("uint8", "uint16", "int32", "float16", "float32", "float64")
 
@@ -62,7 +63,8 @@ def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolut
     Raises
     ------
     TypeError
-        For other containers, dtypes and image modes.
+        For other containers (masked arrays and sparse tensors among them), dtypes and image modes, and an `invalid`
+        that is no number.
     ValueError
         For other shapes, empty arrays and negative depth.
     """
@@ -70,13 +72,17 @@ def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolut
     if isinstance(lr_depth, Image.Image):
         raw, container = _depth_from_pil(lr_depth), "pil"
     elif isinstance(lr_depth, Tensor):
-        raw, container, device = lr_depth.detach().cpu().numpy(), "torch", lr_depth.device
+        _check_dense("lr_depth", lr_depth)
+        _check_depth_dtype(lr_depth)
+        # forced: off its device and its graph, a lazy negation carried out
+        raw, container, device = lr_depth.numpy(force=True), "torch", lr_depth.device
+    elif isinstance(lr_depth, np.ma.MaskedArray):
+        raise TypeError("lr_depth must not be a masked array: .filled(0) makes holes of what is masked")
     elif isinstance(lr_depth, np.ndarray):
-        raw = lr_depth
+        raw = np.asarray(lr_depth)  # a matrix would stay 2-D
     else:
         raise TypeError(f"lr_depth must be a NumPy array, PIL image or torch tensor, got {type(lr_depth).__name__}")
-    if raw.dtype.name not in DEPTH_DTYPES:
-        raise TypeError(f"lr_depth must be one of {', '.join(DEPTH_DTYPES)}, got {raw.dtype} of shape {raw.shape}")
+    _check_depth_dtype(raw)
     if raw.ndim not in (2, 3) or raw.size == 0:
         raise ValueError(f"lr_depth must be a non-empty (h, w) or (B, h, w), got shape {raw.shape}")
     batch = raw if raw.ndim == 3 else raw[None]
@@ -94,8 +100,33 @@ def _find_valid(raw: Array, invalid: float | None) -> npt.NDArray[np.bool_]:
     if raw.dtype.kind == "f":
         valid &= np.isfinite(raw)
     if invalid is not None:
-        valid &= raw != invalid
+        if isinstance(invalid, bool) or not isinstance(invalid, int | float | np.integer | np.floating):
+            raise TypeError(f"invalid must be a number, got {invalid!r}")
+        valid &= raw != _marker(invalid, raw.dtype)
     return valid
+
+
+def _marker(invalid: float, dtype: np.dtype[Any]) -> Any:
+    """As floats of this dtype hold it: their 0.1 is not Python's."""
+    if dtype.kind != "f":
+        return invalid
+    with np.errstate(over="ignore"):  # infinite then, which is a hole anyway
+        return dtype.type(float(invalid) if abs(invalid) < MAX_FLOAT else np.inf)
+
+
+def _check_depth_dtype(raw: Array | Tensor) -> None:
+    if _dtype_name(raw) not in DEPTH_DTYPES:
+        shape = tuple(raw.shape)
+        raise TypeError(f"lr_depth must be one of {', '.join(DEPTH_DTYPES)}, got {_dtype_name(raw)} of shape {shape}")
+
+
+def _dtype_name(x: Array | Tensor) -> str:
+    return str(x.dtype).removeprefix("torch.") if isinstance(x, Tensor) else x.dtype.name
+
+
+def _check_dense(name: str, tensor: Tensor) -> None:
+    if tensor.layout != torch.strided or tensor.is_meta:
+        raise TypeError(f"{name} must be a dense tensor with data, got {tensor.layout} on {tensor.device}")
 
 
 def _depth_from_pil(image: Image.Image) -> Array:
@@ -113,28 +144,27 @@ def check_rgb(rgb: ArrayLike, batch: int, batched: bool) -> Array | Tensor:
     ----------
     rgb
         NumPy (H, W, 3), (H, W) grey, (H, W, 4) with alpha (ignored), each also with a leading batch axis; a
-        torch tensor with channels first, (3, H, W) or (B, 3, H, W); or any PIL image. uint8, uint16, or
-        floats in [0, 1].
+        torch tensor with channels first, (3, H, W) or (B, 3, H, W); or any PIL image that Pillow converts to RGB.
+        uint8, uint16, or floats in [0, 1].
     batch, batched
         Batch size of the depth and whether it had a batch axis.
 
     Raises
     ------
     TypeError
-        For other containers and dtypes.
+        For other containers, dtypes and image modes.
     ValueError
         For other shapes, for floats outside [0, 1] or not finite, and for another batch size.
     """
     if isinstance(rgb, Image.Image):
-        sixteen_bit = rgb.mode.startswith("I;16")
-        eight_bit = rgb if rgb.mode in ("L", "RGB") else rgb.convert("RGB")
-        array: Array | Tensor = np.asarray(rgb).astype(np.uint16) if sixteen_bit else np.asarray(eight_bit)
+        array: Array | Tensor = _rgb_from_pil(rgb)
     elif isinstance(rgb, Tensor):
         if rgb.ndim not in (3, 4) or rgb.shape[-3] not in (1, 3, 4):
             raise ValueError(f"an RGB tensor must be (3, H, W) or (B, 3, H, W), got {tuple(rgb.shape)}")
+        _check_dense("rgb", rgb)
         array = rgb.detach().movedim(-3, -1)
     elif isinstance(rgb, np.ndarray):
-        array = rgb
+        array = np.asarray(rgb)
     else:
         raise TypeError(f"rgb must be a NumPy array, PIL image or torch tensor, got {type(rgb).__name__}")
     shape = tuple(array.shape)
@@ -149,8 +179,17 @@ def check_rgb(rgb: ArrayLike, batch: int, batched: bool) -> Array | Tensor:
     return array[..., :3]
 
 
+def _rgb_from_pil(image: Image.Image) -> Array:
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    try:
+        return np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
+    except ValueError as error:
+        raise TypeError(f"an image of mode {image.mode} cannot be converted to RGB: {error}") from error
+
+
 def _check_range(array: Array | Tensor) -> None:
-    name = array.dtype.name if isinstance(array, np.ndarray) else str(array.dtype).removeprefix("torch.")
+    name = _dtype_name(array)
     if name in ("uint8", "uint16"):
         return
     if name not in RGB_FLOATS:
@@ -183,7 +222,7 @@ def resolve_scale(scale: float | str, lr_size: Size, hr_size: Size) -> float:
         If it is neither a number nor "auto".
     """
     shapes = f"lr_depth {lr_size} and rgb {hr_size}"
-    if scale == "auto":
+    if isinstance(scale, str) and scale == "auto":
         found = next((s for s in _candidates(lr_size, hr_size) if _fits(s, lr_size, hr_size)), None)
         if found is None:
             raise ValueError(f"no scale from {MIN_SCALE} to {MAX_SCALE} explains {_describe(shapes, lr_size, hr_size)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,57 +13,10 @@ from PIL import Image
 from bridgenet_infer.cli import main
 from bridgenet_infer.read import DEPTH_SUFFIXES, RGB_SUFFIXES, exr_supported, read_depth
 from bridgenet_infer.write import DTYPES_BY_SUFFIX, write_depth
+from faults.damage import HOPELESS
 
 DAMAGED = 300
 GOOD = 4
-POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0f" * 32 + b"\nsize 73214\n"
-PAGE = b"<!DOCTYPE html><html><head><title>404 Not Found</title></head><body>nginx</body></html>"
-
-
-def cut(payload: bytes, rng: np.random.Generator) -> bytes:
-    return payload[: rng.integers(1, int(len(payload) * 0.9))]
-
-
-def header_overwritten(payload: bytes, rng: np.random.Generator) -> bytes:
-    return rng.bytes(16) + payload[16:]
-
-
-def block_lost(payload: bytes, rng: np.random.Generator) -> bytes:
-    """The first eighth is missing, as after a resumed transfer that went wrong."""
-    return payload[len(payload) // 8 :]
-
-
-def zeros_of_the_same_size(payload: bytes, rng: np.random.Generator) -> bytes:
-    """What a full disk or a lost page cache leaves."""
-    return bytes(len(payload))
-
-
-def noise(payload: bytes, rng: np.random.Generator) -> bytes:
-    return rng.bytes(len(payload))
-
-
-def empty(payload: bytes, rng: np.random.Generator) -> bytes:
-    return b""
-
-
-def pointer(payload: bytes, rng: np.random.Generator) -> bytes:
-    return POINTER
-
-
-def error_page(payload: bytes, rng: np.random.Generator) -> bytes:
-    return PAGE
-
-
-DAMAGES: list[Callable[[bytes, np.random.Generator], bytes]] = [
-    cut,
-    header_overwritten,
-    block_lost,
-    zeros_of_the_same_size,
-    noise,
-    empty,
-    pointer,
-    error_page,
-]
 
 
 def good_pair(rgb: Path, depth: Path, rng: np.random.Generator) -> None:
@@ -95,7 +47,7 @@ def test_damaged_files_are_refused_and_the_rest_is_done(
         paths[side] = folders[side] / f"{i:03d}{suffix}"
         good_pair(paths["rgb"], paths["depth"], rng)
         if i < DAMAGED:
-            damage = DAMAGES[i // len(sides) % len(DAMAGES)]
+            damage = HOPELESS[i // len(sides) % len(HOPELESS)]
             paths[side].write_bytes(damage(paths[side].read_bytes(), rng))
             damaged[f"{i:03d}"] = paths[side]
     out = tmp_path / "out"

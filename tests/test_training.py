@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from benchmarks.kernels import KERNELS
 from bridgenet_infer import weights
+from faults.tiny import TINY
 from training.config import DataConfig, RunConfig, load_config
 from training.curves import read_rows
 from training.degrade import LR_KERNELS, crop, make_lr

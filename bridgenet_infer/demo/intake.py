@@ -11,14 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..read import read_depth, read_rgb
+from ..read import IMAGE_FORMATS, read_depth, read_rgb
 from .scenes import Inputs
 
 Array = npt.NDArray[Any]
 
 RGB_UPLOADS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 DEPTH_UPLOADS = (".png", ".tif", ".tiff", ".npy")
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")  # Pillow would also hand PostScript to another program
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 12_000_000  # a photograph of 4000 x 3000
 REFUSALS = (OSError, ValueError, TypeError, ImportError, MemoryError)  # what reading and up-sampling say
@@ -71,7 +70,7 @@ def _shape(path: str, suffix: str) -> tuple[int, int]:
         if suffix == ".npy":
             shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
             return int(np.prod(shape[:-1], dtype=np.int64)), int(shape[-1]) if shape else 1
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
             return image.height, image.width
     except Image.DecompressionBombError as error:  # Pillow's limit is far above ours
         raise ValueError(f"{path}: far more than the {MAX_PIXELS / 1e6:.0f} million pixels of the demo") from error

@@ -100,6 +100,11 @@ class BridgeNetConfig:
         if not self.mde and (self.guidance != "none" or self.content_guidance):
             raise ValueError("without MDENet (mde=False), guidance must be 'none' and content_guidance False")
 
+    @property
+    def block_count(self) -> int:
+        """Residual blocks of DSRNet and MDENet, all stages together."""
+        return self.entry_blocks + sum(self.stage_blocks) + self.trunk_blocks + self.mde_blocks + self.decoder_blocks
+
     def to_json(self) -> str:
         """One-line JSON of all fields, for checkpoint metadata."""
         return json.dumps(dataclasses.asdict(self))
@@ -113,14 +118,13 @@ class BridgeNetConfig:
         ValueError
             If the text is no JSON object or has unknown or ill-typed fields.
         """
-        fields = json.loads(text)
-        if not isinstance(fields, dict):
-            raise ValueError(f"a config must be a JSON object, got {type(fields).__name__}")
-        return cls.from_dict(fields)
+        return cls.from_dict(json.loads(text))
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> BridgeNetConfig:
-        """Build from a mapping; ValueError names the fields that do not exist."""
+        """Build from a mapping; ValueError if it is none, or names the fields that do not exist."""
+        if not isinstance(fields, dict):
+            raise ValueError(f"a config must be a JSON object, got {type(fields).__name__}")
         unknown = set(fields) - {field.name for field in dataclasses.fields(cls)}
         if unknown:
             raise ValueError(f"unknown config fields: {sorted(unknown)}")

@@ -244,7 +244,10 @@ def _bytes(data: Any) -> npt.NDArray[np.uint8]:
 
 
 def _decode(data: npt.NDArray[np.uint8], kind: str) -> Array:
-    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+    try:
+        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+    except cv2.error as error:  # of headers that lie
+        raise ValueError(f"{len(data)} bytes of {kind!r} cannot be decoded: {error}") from error
     if pixels is None:
         raise ValueError(f"{len(data)} bytes of {kind!r} cannot be decoded")
     if pixels.ndim == 2:

@@ -89,7 +89,7 @@ class DepthStream:
     Raises
     ------
     ValueError
-        If `maxsize` is less than 1 or `drop` is unknown.
+        If `maxsize` is no whole number from 1 or `drop` is unknown.
 
     Notes
     -----
@@ -105,8 +105,8 @@ class DepthStream:
         drop: Drop = "oldest",
         on_result: Callable[[StreamResult], None] | None = None,
     ) -> None:
-        if maxsize < 1:
-            raise ValueError(f"maxsize must be at least 1, got {maxsize}")
+        if not isinstance(maxsize, int | np.integer) or maxsize < 1:  # 1.5 places would never be all taken
+            raise ValueError(f"maxsize must be a whole number from 1, got {maxsize!r}")
         if drop not in ("oldest", "newest", "none"):
             raise ValueError(f"drop must be 'oldest', 'newest' or 'none', got {drop!r}")
         self._upsampler, self._maxsize, self._drop, self._on_result = upsampler, maxsize, drop, on_result

@@ -6,8 +6,10 @@ Two kinds: the graph's own tensors, or a network converted for OpenVINO, whose t
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -39,28 +41,42 @@ def load_checkpoint(path: Path) -> tuple[Network, Scales | None]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
+            header = _read_header(file.metadata() or {})
             tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        make = MAKERS.get(header.get("format"))
-        if make is None:
-            raise ValueError(f"its metadata has format {header.get('format')!r}, not one of {', '.join(MAKERS)}")
-        model = make(BridgeNetConfig.from_dict(header["config"]), tensors)
+        model = MAKERS[header["format"]](BridgeNetConfig.from_dict(header["config"]), tensors)
         scales = _read_scales(header.get("scales"))
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise OSError(f"{path} is not a readable BridgeNet checkpoint: {error}") from error
     return model, scales
 
 
+def _read_header(metadata: dict[str, str]) -> dict[str, Any]:
+    header = json.loads(metadata.get(METADATA_KEY, "{}"))
+    if not isinstance(header, dict) or header.get("format") not in list(MAKERS):
+        found = header.get("format") if isinstance(header, dict) else header
+        raise ValueError(f"its metadata has format {found!r}, not one of {', '.join(MAKERS)}")
+    return header
+
+
 def _make_graph(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> BridgeNet:
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise ValueError("it holds values that are not finite")
-    model = build_bridgenet(config)
-    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
-    return model.eval().requires_grad_(False)
+    if config.block_count > len(tensors):
+        raise ValueError(
+            f"its config asks for {config.block_count} residual blocks, the file has {len(tensors)} tensors"
+        )
+    with torch.device("meta"):  # a config that lies about widths asks for no memory
+        model = build_bridgenet(config)
+    weights = {name: tensor.float() for name, tensor in tensors.items()}
+    model.load_state_dict(weights, strict=True, assign=True)
+    return model.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload,no-any-return]
 
 
 def _make_compiled(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> CompiledBridgeNet:
-    return CompiledBridgeNet(config, *(tensors[name].numpy().tobytes() for name in ("topology", "constants")))
+    files = tensors["topology"], tensors["constants"]
+    if any(file.dtype != torch.uint8 for file in files):
+        raise ValueError(f"its files are of {', '.join(str(file.dtype) for file in files)}, not bytes")
+    return CompiledBridgeNet(config, *(file.numpy().tobytes() for file in files))
 
 
 MAKERS: dict[str, Callable[[BridgeNetConfig, dict[str, Tensor]], Network]] = {
@@ -69,12 +85,14 @@ MAKERS: dict[str, Callable[[BridgeNetConfig, dict[str, Tensor]], Network]] = {
 }
 
 
-def _read_scales(note: str | None) -> Scales | None:
+def _read_scales(note: Any) -> Scales | None:
     """From "2-16" to (2.0, 16.0)."""
     if note is None:
         return None
-    low, high = note.split("-")
-    return float(low), float(high)
+    low, high = (float(part) for part in str(note).split("-"))
+    if not 0 < low <= high < math.inf:
+        raise ValueError(f"scales {note!r} are none")
+    return low, high
 
 
 def checkpoint_bytes(model: BridgeNet, notes: dict[str, str]) -> bytes:

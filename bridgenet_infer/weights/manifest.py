@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +54,12 @@ class ManifestEntry:
             raise ValueError(f"{self.name}: file must be a plain .safetensors name, got {self.file!r}")
         if not re.fullmatch("[0-9a-f]{64}", self.sha256) or self.size <= 0:
             raise ValueError(f"{self.name}: needs a sha256 and a positive size, got {self.sha256!r}, {self.size}")
+        if not 0 < self.scales[0] <= self.scales[1] < math.inf:
+            raise ValueError(f"{self.name}: scales must be positive and ordered, got {self.scales}")
         if (self.repo_id is None) != (self.revision is None):
             raise ValueError(f"{self.name}: repo_id and revision belong together")
+        if self.repo_id is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", self.repo_id):
+            raise ValueError(f"{self.name}: repo_id must be owner/name, got {self.repo_id!r}")
         if self.revision is not None and not re.fullmatch("[0-9a-f]{40}", self.revision):
             raise ValueError(f"{self.name}: revision must be a full commit hash, got {self.revision!r}")
 
@@ -103,7 +108,7 @@ def read_manifest(path: Path | None = None) -> dict[str, ManifestEntry]:
     path = path or manifest_path()
     try:
         entries = [_read_entry(raw) for raw in json.loads(path.read_text(encoding="utf-8"))["checkpoints"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise OSError(f"{path} is not a readable weights manifest: {error!r}") from error
     return {entry.name: entry for entry in entries}
 
