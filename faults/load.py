@@ -53,8 +53,8 @@ class Case:
     def is_met_by(self, outcome: Any) -> bool:
         """Same error, or same dtype, shape and bits."""
         if isinstance(self.expected, str) or isinstance(outcome, str):
-            return bool(isinstance(outcome, type(self.expected)) and outcome == self.expected)
-        return (
+            return isinstance(outcome, type(self.expected)) and bool(outcome == self.expected)
+        return bool(
             outcome.dtype == self.expected.dtype
             and outcome.shape == self.expected.shape
             and outcome.tobytes() == self.expected.tobytes()
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     upsampler = DepthUpsampler.from_pretrained(options.weights, device="cpu", precision="fp32")
     run = load(upsampler, make_cases(options.seed), 60 * options.minutes, options.threads, options.seed)
     content = {**asdict(run), "failures": run.failures, "weights": options.weights, "sha256": upsampler.sha256}
-    print(text_table(["load", ""], _rows(content)), flush=True)
+    print(text_table(["load", ""], table_rows(content)), flush=True)
     write_json(options.out / "load.json", content)
     return int(bool(run.failures))
 
@@ -169,7 +169,7 @@ def load(
         calls=total.total(), refused=sum(total[c.name] for c in cases if isinstance(c.expected, str)),
         per_case={case.name: total[case.name] for case in cases}, wrong=wrong,
         warned=[str(warning.message) for warning in caught], warm_mb=warm[0][1], end_mb=warm[-1][1],
-        growth_mb=_growth(warm), other_counts=other_counts,
+        growth_mb=growth(warm), other_counts=other_counts,
     )  # fmt: skip
 
 
@@ -183,15 +183,15 @@ def _unequal(upsampler: DepthUpsampler, cases: Sequence[Case], count: int) -> in
         torch.set_num_threads(before)
 
 
-def _growth(sizes: Sequence[tuple[float, float]]) -> float:
-    """MB from the first to the last of (seconds, MB), by a straight line; 0 for fewer than three."""
+def growth(sizes: Sequence[tuple[float, float]]) -> float:
+    """MB gained from the first to the last of (seconds, MB), by a straight line; 0 for fewer than three."""
     if len(sizes) < 3:
         return 0.0
     when, size = np.array(sizes).T
     return float(np.polyfit(when, size, 1)[0] * (when[-1] - when[0]))
 
 
-def _rows(content: Mapping[str, Any]) -> list[list[str]]:
+def table_rows(content: Mapping[str, Any]) -> list[list[str]]:
     """One row for each figure, of a dict one for each entry; of a list how many, and the first."""
     rows = []
     for name, value in content.items():
