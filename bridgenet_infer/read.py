@@ -15,6 +15,7 @@ from PIL import Image
 Array = npt.NDArray[Any]
 PIL_DEPTH_MODES = {"L": np.uint8, "I;16": np.uint16, "I;16L": np.uint16, "I;16B": np.uint16, "I": np.int32,
                    "F": np.float32}  # fmt: skip
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")  # whatever the suffix says; Pillow would hand PostScript to another program
 RGB_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".npy", ".npz")
 DEPTH_SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz", ".pfm", ".exr")
 
@@ -99,9 +100,9 @@ def _read_depth_image(path: Path) -> Array:
 def _open_image(path: Path) -> Image.Image:
     """A fully decoded Pillow image; every way in which that can fail becomes an OSError."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             image.verify()  # PNG checksums, which decoding skips
-        image = Image.open(path)
+        image = Image.open(path, formats=FORMATS)
         image.load()
     except FileNotFoundError:
         raise

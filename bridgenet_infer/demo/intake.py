@@ -11,14 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..read import read_depth, read_rgb
+from ..read import FORMATS, read_depth, read_rgb
 from .scenes import Inputs
 
 Array = npt.NDArray[Any]
 
 RGB_UPLOADS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 DEPTH_UPLOADS = (".png", ".tif", ".tiff", ".npy")
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")  # Pillow would also hand PostScript to another program
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 12_000_000  # a photograph of 4000 x 3000
 REFUSALS = (OSError, ValueError, TypeError, ImportError, MemoryError)  # what reading and up-sampling say
