@@ -16,7 +16,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,6 @@ class Load:
     warm_mb: float
     end_mb: float
     growth_mb: float
-    other_counts: dict[int, int]
 
     @property
     def failures(self) -> list[str]:
@@ -96,8 +95,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("out", "faults"))
     options = parser.parse_args(arguments)
     upsampler = DepthUpsampler.from_pretrained(options.weights, device="cpu", precision="fp32")
-    run = load(upsampler, make_cases(options.seed), 60 * options.minutes, options.threads, options.seed)
-    content = {**asdict(run), "failures": run.failures, "weights": options.weights, "sha256": upsampler.sha256}
+    cases = make_cases(options.seed)
+    run = load(upsampler, cases, 60 * options.minutes, options.threads, options.seed)
+    content = {
+        **asdict(run), "failures": run.failures, "weights": options.weights, "sha256": upsampler.sha256,
+        "cases that differ with other intra-op threads": {
+            count: unequal(upsampler, cases, count) for count in (1, 2, 4) if count != run.intra_op_threads
+        },
+    }  # fmt: skip
     print(text_table(["load", ""], table_rows(content)), flush=True)
     write_json(options.out / "load.json", content)
     return int(bool(run.failures))
@@ -133,18 +138,18 @@ def make_cases(seed: int = 0) -> list[Case]:
 
 
 def load(
-    upsampler: DepthUpsampler, cases: Sequence[Case], seconds: float, threads: int, seed: int = 0, pause: float = 1.0
-) -> Load:
-    """Call it from `threads` threads for so long; the resident size is read every `pause` seconds."""
-    cases = [Case(c.name, c.rgb, c.lr_depth, c.options, c.call(upsampler)) for c in cases]
-    other_counts = {count: _unequal(upsampler, cases, count) for count in (1, 2, 4) if count != torch.get_num_threads()}
+    upsampler: DepthUpsampler, cases: Sequence[Case], seconds: float, threads: int, seed: int = 0,
+    most_calls: float = float("inf"), pause: float = 1.0,
+) -> Load:  # fmt: skip
+    """Call it from `threads` threads for so long, or each so often; the size is read every `pause` seconds."""
+    cases = with_results(upsampler, cases)
     counts: list[Counter[str]] = [Counter() for _ in range(threads)]
     wrong: list[str] = []
     start = time.monotonic()
 
     def work(number: int) -> None:
         rng = np.random.default_rng([seed, number])
-        while time.monotonic() < start + seconds:
+        while time.monotonic() < start + seconds and counts[number].total() < most_calls:
             case = cases[rng.integers(len(cases))]
             try:
                 if not case.is_met_by(case.call(upsampler)):
@@ -163,22 +168,27 @@ def load(
             sizes.append((time.monotonic() - start, resident_mb()))
             time.sleep(pause)
     total = sum(counts, Counter())
-    warm = [(when, size) for when, size in sizes if when >= WARM_UP * seconds]
+    warm = sizes[int(WARM_UP * len(sizes)) :]
     return Load(
         threads=threads, intra_op_threads=torch.get_num_threads(), seconds=time.monotonic() - start,
         calls=total.total(), refused=sum(total[c.name] for c in cases if isinstance(c.expected, str)),
         per_case={case.name: total[case.name] for case in cases}, wrong=wrong,
         warned=[str(warning.message) for warning in caught], warm_mb=warm[0][1], end_mb=warm[-1][1],
-        growth_mb=growth(warm), other_counts=other_counts,
+        growth_mb=growth(warm),
     )  # fmt: skip
 
 
-def _unequal(upsampler: DepthUpsampler, cases: Sequence[Case], count: int) -> int:
+def with_results(upsampler: DepthUpsampler, cases: Sequence[Case]) -> list[Case]:
+    """The cases with what they give one after the other."""
+    return [replace(case, expected=case.call(upsampler)) for case in cases]
+
+
+def unequal(upsampler: DepthUpsampler, cases: Sequence[Case], count: int) -> int:
     """How many cases come out otherwise with another number of intra-op threads."""
-    before = torch.get_num_threads()
+    before, here = torch.get_num_threads(), with_results(upsampler, cases)
     torch.set_num_threads(count)
     try:
-        return sum(not case.is_met_by(case.call(upsampler)) for case in cases)
+        return sum(not case.is_met_by(case.call(upsampler)) for case in here)
     finally:
         torch.set_num_threads(before)
 

@@ -27,11 +27,10 @@ from PIL import Image
 
 from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
-from faults.load import growth, table_rows
+from faults.load import WARM_UP, growth, table_rows
 from faults.visitors import Server, Visitor, fetch, files_of, serving
 
 Array = npt.NDArray[Any]
-WARM_UP = 0.25  # of the time
 MOST_GROWTH_MB = 64.0  # of the server after the warm-up
 TOLD = ("Queue is full", "too many uploads at once")  # refusals in plain words
 RGB_SIZE, LR_SIZE = (96, 128), (12, 16)
@@ -128,7 +127,7 @@ def crowd(server: Server, seconds: float, kept_mb: float, seed: int = 0, pause: 
     page_after = time.monotonic() - began
     if told := ask_once(server, upsampler, np.random.default_rng([seed, len(asked)]), "afterwards"):
         wrong.append(f"afterwards: {told}")
-    warm = [size for size in sizes if size[0] >= WARM_UP * seconds] or sizes[-1:]
+    warm = sizes[int(WARM_UP * len(sizes)) :]
     p50, p99 = (float(np.percentile(answered or [0.0], percent)) for percent in (50, 99))
     return Visits(
         len(asked), took, sum(asked), len(answered), dict(refused), wrong, p50, p99, warm[0][1], warm[-1][1],

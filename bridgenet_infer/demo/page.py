@@ -20,6 +20,7 @@ from .tidy import KEPT_SECONDS
 
 OWN_SCALES = [("from the sizes", "auto"), *((f"x{scale}", str(scale)) for scale in (2, 3, 4, 6, 8, 12, 16))]
 QUEUE = 8  # waiting beside the one that runs; whoever comes then is told to try again
+SESSIONS = 100  # Gradio remembers what each was shown: 90 kB
 HERE = Path(__file__).parent
 FONTS = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")  # nothing from elsewhere
 SLIDER: dict[str, Any] = {
@@ -170,6 +171,7 @@ def serve(page: Any, folder: Path, host: str, port: int | None, local: bool) -> 
     _, address, _ = page.launch(
         server_name=host, server_port=port, share=False, show_error=False, max_file_size=MAX_BYTES, quiet=True,
         prevent_thread_lock=True, ssr_mode=False, enable_monitoring=False, footer_links=[], run_history=False,
+        state_session_capacity=SESSIONS,
         css_paths=HERE / "page.css", app_kwargs={"middleware": [Middleware(Guard, folder=folder, local=local)]},
         theme=gr.themes.Default(primary_hue="orange", neutral_hue="slate", font=FONTS[0], font_mono=FONTS[1]),
     )  # fmt: skip
