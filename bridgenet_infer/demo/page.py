@@ -20,7 +20,7 @@ from .tidy import KEPT_SECONDS
 
 OWN_SCALES = [("from the sizes", "auto"), *((f"x{scale}", str(scale)) for scale in (2, 3, 4, 6, 8, 12, 16))]
 QUEUE = 8  # waiting beside the one that runs; whoever comes then is told to try again
-SESSIONS = 100  # Gradio remembers what each was shown: 90 kB
+SESSIONS = 20  # Gradio remembers all that each was shown, megabytes with a point cloud; the page does not need it
 HERE = Path(__file__).parent
 FONTS = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")  # nothing from elsewhere
 SLIDER: dict[str, Any] = {
