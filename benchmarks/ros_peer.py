@@ -55,12 +55,16 @@ def run(request: Request) -> Exchange:
         rospy.Subscriber("bridgenet/depth/camera_info", CameraInfo, on_info),
         rospy.Subscriber("/diagnostics", DiagnosticArray, on_diagnostics),
     ]
-    if not _wait_until(lambda: all(end.get_num_connections() for end in (*publishers, *subscribers)), 60):
+    if not _wait_until(lambda: all(end.get_num_connections() for end in (*publishers, *subscribers)), 300):
         raise TimeoutError("no node /bridgenet")
     first = request.frames[0]
     publishers[2].publish(_info(first.rgb, request.focal, first.rgb_stamp, RGB_FRAME))
     latched = _latched(request)
-    time.sleep(1)  # topics are not ordered among each other: the node must have it before the first frame
+    # topics are not ordered among each other: the node must have it before the first frame, and tells of itself only
+    # once a second
+    told = exchange.diagnostics
+    time.sleep(1)
+    _wait_until(lambda: exchange.diagnostics is not told, 60)
     start = time.monotonic()
     for i, frame in enumerate(request.frames):
         rgb = _image(frame.rgb, frame.rgb_stamp, RGB_FRAME)
@@ -70,16 +74,17 @@ def run(request: Request) -> Exchange:
         exchange.sent[frame.depth_stamp] = time.monotonic()
         for publisher, message in zip(publishers, (rgb, depth, info), strict=True):
             publisher.publish(message)
-    _wait_until(lambda: _is_over(exchange, request.pairs), request.patience)
+    _wait_until(lambda: _is_over(exchange, request), request.patience)
     for publisher in latched:
         publisher.unregister()
     return exchange
 
 
-def _is_over(exchange: Exchange, pairs: int) -> bool:
-    level = exchange.diagnostics[0]
-    if pairs == 0:
-        return level == 1
+def _is_over(exchange: Exchange, request: Request) -> bool:
+    level, complaint, _ = exchange.diagnostics
+    pairs, frames = request.pairs, len(request.frames)
+    if pairs == 0:  # it may also have complained before all had come
+        return level == 1 and f"({frames} rgb and {frames} depth messages)" in complaint
     if level < 0 or exchange.count("pairs received") < pairs:
         return False
     published = exchange.count("published")

@@ -47,7 +47,8 @@ class Request:
     rate
         Frames per second.
     pairs
-        That the node should make of them: the peer waits until all are accounted for. 0: until the node complains.
+        That the node should make of them: the peer waits until all are accounted for. 0: until the node complains of
+        all frames.
     patience
         Seconds after the last frame; then the peer returns with what there is.
     focal
@@ -160,7 +161,7 @@ def run_peer(request: Request, folder: Path, environment: Mapping[str, str]) -> 
 
 
 def _wait_for_master(uri: str, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             xmlrpc.client.ServerProxy(uri).getPid("/benchmark")

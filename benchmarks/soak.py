@@ -76,11 +76,13 @@ def main() -> None:
 def soak(upsampler: DepthUpsampler, frames: int, feed: str, warm_up: int = 100) -> Soak:
     """Feed `frames` frames one of the ways of `FEEDS`, after some that are not counted."""
     rng = np.random.default_rng(0)
-    start = time.perf_counter()
+    times = []
     for _ in range(warm_up):
+        start = time.perf_counter()
         upsampler(*frame(rng))
+        times.append(time.perf_counter() - start)
     drop, speed = FEEDS[feed]
-    interval = (time.perf_counter() - start) / warm_up / speed
+    interval = float(np.median(times)) / speed  # not the mean: one stall would slow down the whole run
     sequences: list[int] = []
 
     def publish(result: StreamResult) -> None:

@@ -19,11 +19,11 @@ import pytest
 from PIL import Image
 
 from bridgenet_infer import DepthUpsampler
-from bridgenet_infer.demo import intake, pictures, scenes, wording
+from bridgenet_infer.demo import intake, pictures, scenes, tidy, wording
 from bridgenet_infer.demo.cloud import CANVAS_POINTS, camera_matrix, canvas_cloud, cloud_file
 from bridgenet_infer.demo.compare import bicubic, compare, measure_errors
 from bridgenet_infer.demo.scenes import Inputs, load_scene, shrink
-from bridgenet_infer.demo.service import KEPT_SECONDS, OWN, Choice, Refusal, Service, Settings
+from bridgenet_infer.demo.service import OWN, Choice, Refusal, Service, Settings
 from bridgenet_infer.read import read_depth
 from bridgenet_infer.robotics.registration import depth_to_points
 from examples.compare import bicubic as bicubic_of_the_example
@@ -272,16 +272,29 @@ def test_run_writes_what_the_api_returns(
     assert str(tmp_path) not in "".join([shown.facts, shown.depth_legend, shown.error_legend])
 
 
-def test_files_of_runs_long_past_are_removed(service: Service) -> None:
-    for scale in (4, 8, 16):
-        assert service.run(Choice("street", scale), Settings(service.first)).result.name == f"depth_x{scale}.png"
-    runs = sorted(service.folder.iterdir())
-    assert len(runs) == 3
-    long_ago = time.time() - KEPT_SECONDS - 1
-    os.utime(runs[0], (long_ago, long_ago))
-    service.run(Choice("desk"), Settings(service.first))
-    assert not runs[0].exists()
-    assert runs[1].exists()
+def test_files_are_kept_for_an_hour_and_fewer_when_there_are_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tidy, "KEPT_BYTES", 100)
+    now = time.time()
+
+    def put(name: str, size: int, age: float) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(bytes(size))
+        for each in (path, path.parent):
+            os.utime(each, (now - age, now - age))
+        return path
+
+    long_ago = tidy.KEPT_SECONDS + tidy.MARGIN + 60
+    past, broken_off = put("run-1/depth.png", 1, long_ago), put("tmp1", 1, long_ago)
+    first, second, third = (put(f"{n}/a.png", 40, 30 - n) for n in range(3))
+    tidy.tidy(tmp_path)
+    assert [path.exists() for path in (past, broken_off, first, second, third)] == [False, False, False, True, True]
+    os.utime(past.parent, (now - long_ago, now - long_ago))
+    tidy.tidy(tmp_path)
+    assert not past.parent.exists()
+    assert first.parent.exists()  # an upload may be about to be put there
 
 
 def test_preview_shows_what_was_given(service: Service, tmp_path: Path) -> None:

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,11 +17,10 @@ import torch
 
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.read import read_depth, read_rgb
+from faults.visitors import FORM, PATIENCE, ROOT, Visitor, fetch, form, serving
 
-ROOT = Path(__file__).parents[1]
 STREET = ROOT / "examples" / "street"
 OUT = ROOT / "out"
-PATIENCE = 90  # seconds; a loaded machine is slow
 
 
 @pytest.fixture(scope="module")
@@ -35,25 +28,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running demo; it must end cleanly and take its folder with it."""
     pytest.importorskip("gradio", reason="gradio is not installed: pip install '.[demo]'")
     temporary = tmp_path_factory.mktemp("demo")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "TMPDIR": str(temporary), "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    with (temporary / "log.txt").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "bridgenet_infer.demo", "--port", str(port)],
-            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log, text=True,
-        )  # fmt: skip
-        try:
-            line = server.stdout.readline() if server.stdout else ""
-            assert line.startswith("http://127.0.0.1:"), (temporary / "log.txt").read_text()
-            yield line.split()[0].rstrip("/")
-        finally:
-            server.terminate()
-            ended = server.wait(20)
-    assert ended == 0
-    assert list(temporary.glob("bridgenet-demo-*")) == []
-    assert "bridgenet_infer" not in (temporary / "log.txt").read_text()  # no traceback of ours; Gradio tells of its own
+    with serving(temporary, torch.get_num_threads()) as server:
+        yield server.address
+    assert [path.name for path in temporary.iterdir()] == ["log.txt"]
+    assert "bridgenet_infer" not in server.log.read_text()  # no traceback of ours; Gradio tells of its own
 
 
 @pytest.fixture(scope="module")
@@ -189,46 +167,9 @@ def test_wrong_files_are_refused_in_words_without_paths(browser: Any) -> None:
     browser.save_screenshot(str(OUT / "demo_refusal.png"))
 
 
-def post(url: str, body: bytes, content_type: str) -> tuple[int, str]:
-    request = urllib.request.Request(url, body, {"Content-Type": content_type})
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
 def test_uploads_beyond_the_limit_are_refused(address: str) -> None:
-    head = '--x\r\nContent-Disposition: form-data; name="files"; filename="depth.npy"\r\n\r\n'
-    body = head.encode() + bytes(64 * 2**20 + 1) + b"\r\n--x--\r\n"
-    status, text = post(f"{address}/gradio_api/upload", body, "multipart/form-data; boundary=x")
-    assert (status, "exceeded" in text.lower()) == (413, True), text
-
-
-class Visitor:
-    """Somebody who asks for runs without a browser."""
-
-    def __init__(self, address: str, session: str) -> None:
-        self.address, self.session = address, session
-        with urllib.request.urlopen(f"{address}/config", timeout=PATIENCE) as answer:
-            config = json.load(answer)
-        (self.button,) = [c["id"] for c in config["components"] if c["props"].get("elem_id") == "run"]
-        (self.call,) = [d["id"] for d in config["dependencies"] if [self.button, "click"] in map(list, d["targets"])]
-
-    def ask(self, source: str = "desk", weights: str = "lite", rgb: Any = None) -> tuple[int, str]:
-        """Join the queue: status and text of the answer."""
-        data = [source, 8, "auto", weights, False, False, 60, rgb, rgb, None]
-        body = {"data": data, "fn_index": self.call, "session_hash": self.session, "trigger_id": self.button}
-        return post(f"{self.address}/gradio_api/queue/join", json.dumps(body).encode(), "application/json")
-
-    def outcome(self) -> dict[str, Any]:
-        """What becomes of it."""
-        url = f"{self.address}/gradio_api/queue/data?session_hash={self.session}"
-        with urllib.request.urlopen(url, timeout=PATIENCE) as events:
-            for line in events:
-                if line.startswith(b"data:") and (event := json.loads(line[5:]))["msg"] == "process_completed":
-                    return dict(event["output"])
-        raise AssertionError("the server did not answer")
+    status, text = fetch(f"{address}/gradio_api/upload", form("depth.npy", bytes(64 * 2**20 + 1)), FORM)
+    assert (status, b"exceeded" in text.lower()) == (413, True), text
 
 
 @pytest.mark.parametrize(
@@ -270,5 +211,4 @@ def test_twice_the_queue_is_answered_with_refusals_and_the_page_lives_on(address
     assert all("Queue is full" in text for code, text in answers if code == 503)
     served = next(visitor for visitor, code in zip(crowd, codes, strict=True) if code == 200)
     assert "32.5 mm" in json.dumps(served.outcome())
-    with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
-        assert answer.status == 200
+    assert fetch(address)[0] == 200

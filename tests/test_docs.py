@@ -25,8 +25,9 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = [
     *PAGES,
-    *(ROOT / name for name in ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "WEIGHTS_LICENSE.md",
-                               "benchmarks/README.md", "examples/README.md", "training/NOTES.md")),
+    *(ROOT / name for name in ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md",
+                               "SECURITY.md", "WEIGHTS_LICENSE.md", "benchmarks/README.md", "examples/README.md",
+                               "training/NOTES.md")),
     *sorted((ROOT / "bridgenet_infer" / "checkpoints").glob("*.md")),
 ]  # fmt: skip
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from bridgenet_infer.read import exr_supported, read_depth, read_rgb
 from bridgenet_infer.write import DTYPES_BY_SUFFIX, check_depth_path, write_depth, write_preview
@@ -173,3 +174,18 @@ def test_preview_is_a_picture_with_black_holes_and_bright_near(tmp_path: Path) -
     assert picture[10, 3].sum() > picture[10, 36].sum() + 100
     write_preview(tmp_path / "none.png", np.zeros_like(depth), np.zeros_like(valid))
     assert not np.asarray(Image.open(tmp_path / "none.png")).any()
+
+
+@pytest.mark.parametrize("read", [read_rgb, read_depth])
+def test_postscript_under_another_name_is_never_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], object]
+) -> None:
+    interpreter, ran = tmp_path / "gs", tmp_path / "ran"
+    interpreter.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    interpreter.chmod(0o755)
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", str(interpreter))
+    path = tmp_path / "image.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
+    with pytest.raises(OSError, match=r"image\.png: cannot be read as an image"):
+        read(path)
+    assert not ran.exists()

@@ -241,7 +241,7 @@ def test_killed_at_random_moments_and_rerun(folders: Folders, tiny_checkpoint: P
         before = len(names(out)) if out.exists() else 0
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         # most of the time while files are being written: that starts when the first new one shows up
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while process.poll() is None and time.monotonic() < deadline:
             if out.exists() and len(names(out)) > before:
                 break

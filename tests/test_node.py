@@ -94,7 +94,7 @@ def test_frames_that_cannot_be_registered_are_left_out_until_the_transform_comes
 
     def give(failed: int) -> None:
         node.on_pair(rgb, depth)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while node.diagnostics()["failed"] != str(failed) and time.monotonic() < deadline:
             time.sleep(0.005)
 

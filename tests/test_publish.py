@@ -59,7 +59,7 @@ class Project:
             env={**os.environ, **settings, **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 

@@ -86,7 +86,7 @@ def test_live_node_explains_why_nothing_matches(world: dict[str, str], tmp_path:
     assert "(5 rgb and 5 depth messages): their stamps are farther apart than the slop" in message
     assert values["pairs received"] == "0"
     assert exchange.depths == []
-    assert "no pair for 2 s" in (tmp_path / "node.txt").read_text()
+    assert re.search(r"no pair for \d+ s", (tmp_path / "node.txt").read_text())
 
 
 def test_live_node_pairs_what_its_slop_allows(world: dict[str, str], tmp_path: Path) -> None:
@@ -143,12 +143,12 @@ def test_launch_file_starts_the_network_with_its_parameters(
 def test_node_ends_when_its_upsampler_breaks(world: dict[str, str], tmp_path: Path) -> None:
     with (tmp_path / "node.txt").open("w") as log, running([*ODD_NODES, "broken"], world, log) as process:
         run_peer(Request(make_frames(5, lag=0.0), rate=10, pairs=5, patience=0), tmp_path, world)
-        assert process.wait(60) == 1
+        assert process.wait(300) == 1
     assert "RuntimeError: the accelerator is gone" in (tmp_path / "node.txt").read_text()
 
 
 def test_node_refuses_parameters_before_the_first_frame(world: dict[str, str]) -> None:
-    done = subprocess.run([*NODE, "_scale:=99"], env=world, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*NODE, "_scale:=99"], env=world, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
     assert "scale must be 'auto' or a number from 2 to 16, got 99" in done.stderr
 

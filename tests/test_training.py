@@ -181,16 +181,16 @@ def run_training(config: Path, run: Path, *more: str) -> subprocess.Popen[str]:
 def test_killed_in_mid_training_and_resumed_gives_the_same_curve(tmp_path: Path, two_optimisers: bool) -> None:
     config = write_config(tmp_path, two_optimisers)
     whole, broken = tmp_path / "runs" / "whole", tmp_path / "runs" / "broken"
-    assert run_training(config, whole).wait(timeout=120) == 0
+    assert run_training(config, whole).wait(timeout=300) == 0
 
     process = run_training(config, broken)
     curve = broken / "curve.csv"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not read_rows(curve) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert run_training(config, broken).wait(timeout=120) == 0
+    assert run_training(config, broken).wait(timeout=300) == 0
 
     columns = ("step", "loss_dsr", "loss_mde")
     expected = [[row[c] for c in columns] for row in read_rows(whole / "curve.csv")]
@@ -203,7 +203,7 @@ def test_killed_in_mid_training_and_resumed_gives_the_same_curve(tmp_path: Path,
 
 def test_a_run_becomes_a_verified_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = write_config(tmp_path)
-    assert run_training(config, tmp_path / "runs" / "tiny", "--stop-at", "6").wait(timeout=120) == 0
+    assert run_training(config, tmp_path / "runs" / "tiny", "--stop-at", "6").wait(timeout=300) == 0
     manifest = tmp_path / "weights_manifest.json"
     manifest.write_text('{"checkpoints": []}')
     monkeypatch.setattr(weights.manifest, "PACKAGE_FOLDER", tmp_path / "package")

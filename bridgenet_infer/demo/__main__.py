@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import itertools
 import os
 import signal
 import sys
@@ -11,6 +12,8 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+
+from .tidy import tidy
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,12 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # a run that is under way may still write
     with tempfile.TemporaryDirectory(prefix="bridgenet-demo-", ignore_cleanup_errors=True) as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
+        tempfile.tempdir = folder  # whatever else is put down meanwhile goes with it
         try:
             from .page import build_page, serve  # seconds, and the environment must be set before
             from .service import Service
 
             page = build_page(Service(Path(folder), options.weights))
-            address = serve(page, options.host, options.port)
+            address = serve(page, Path(folder), options.host, options.port, _is_local(options.host))
         except (ImportError, OSError, ValueError) as error:
             missing = isinstance(error, ImportError) and error.name == "gradio"
             hint = " (pip install 'bridgenet-infer[demo]')" if missing else ""
@@ -46,8 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{address}  (Ctrl+C ends it)", flush=True)
         if not _is_local(options.host):
             print("warning: whoever can reach this machine can use the page; it has no password", file=sys.stderr)
-        while not stop.wait(1):
-            pass
+        for second in itertools.count():
+            if stop.wait(1):
+                break
+            if second % 60 == 0:
+                tidy(Path(folder))
         page.close(verbose=False)
     return 0
 

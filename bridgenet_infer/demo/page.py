@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from . import wording
+from .guard import Guard
 from .intake import DEPTH_UPLOADS, MAX_BYTES, RGB_UPLOADS
 from .scenes import BUNDLED_SCALE, FIELD_OF_VIEW, SCENE_SCALES, SCENES
-from .service import KEPT_SECONDS, OWN, Choice, Refusal, Service, Settings
+from .service import OWN, Choice, Refusal, Service, Settings
+from .tidy import KEPT_SECONDS
 
 OWN_SCALES = [("from the sizes", "auto"), *((f"x{scale}", str(scale)) for scale in (2, 3, 4, 6, 8, 12, 16))]
 QUEUE = 8  # waiting beside the one that runs; whoever comes then is told to try again
+SESSIONS = 20  # Gradio remembers all that each was shown, megabytes with a point cloud; the page does not need it
 HERE = Path(__file__).parent
 FONTS = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")  # nothing from elsewhere
 SLIDER: dict[str, Any] = {
@@ -27,7 +31,7 @@ WORK: dict[str, Any] = {"concurrency_id": "work", "concurrency_limit": 1, "api_v
 
 def build_page(service: Service) -> Any:
     """Lay the page out and connect it; `serve` serves it."""
-    with gr.Blocks(title="bridgenet-infer", analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)) as page:
+    with gr.Blocks(title="bridgenet-infer", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as page:
         gr.HTML(wording.HEADING, elem_id="heading")
         with gr.Row():
             with gr.Column(scale=1, min_width=320):
@@ -47,8 +51,6 @@ def build_page(service: Service) -> Any:
                         gr.File(label="Exact depth at the RGB image's size, if you have it", height=110,
                                 file_types=list(DEPTH_UPLOADS), elem_id="exact_file"),
                     ]  # fmt: skip
-                    for field in files:
-                        refuse_addresses(field)
                     own_scale = gr.Dropdown(OWN_SCALES, value="auto", label="Scale")
                 with gr.Row():
                     pictures = [
@@ -135,11 +137,14 @@ def build_page(service: Service) -> Any:
             show_progress_on=[start, facts, slider],
             **WORK,
         )
+    for component in page.blocks.values():
+        if isinstance(component, gr.components.Component):
+            refuse_addresses(component)
     return page
 
 
 def refuse_addresses(field: Any) -> None:
-    """Take uploads only: Gradio would also fetch what a visitor names by its http address."""
+    """Take uploads only: Gradio would also fetch, for any component, what a visitor names by its http address."""
     take = field.async_move_resource_to_block_cache
 
     async def take_upload(path: Any) -> Any:
@@ -150,8 +155,8 @@ def refuse_addresses(field: Any) -> None:
     field.async_move_resource_to_block_cache = take_upload
 
 
-def serve(page: Any, host: str, port: int | None) -> str:
-    """Start serving the page in the background.
+def serve(page: Any, folder: Path, host: str, port: int | None, local: bool) -> str:
+    """Start serving the page in the background; `folder` and `local` as in `Guard`.
 
     Returns
     -------
@@ -166,7 +171,8 @@ def serve(page: Any, host: str, port: int | None) -> str:
     _, address, _ = page.launch(
         server_name=host, server_port=port, share=False, show_error=False, max_file_size=MAX_BYTES, quiet=True,
         prevent_thread_lock=True, ssr_mode=False, enable_monitoring=False, footer_links=[], run_history=False,
-        css_paths=HERE / "page.css",
+        state_session_capacity=SESSIONS,
+        css_paths=HERE / "page.css", app_kwargs={"middleware": [Middleware(Guard, folder=folder, local=local)]},
         theme=gr.themes.Default(primary_hue="orange", neutral_hue="slate", font=FONTS[0], font_mono=FONTS[1]),
     )  # fmt: skip
     return str(address)

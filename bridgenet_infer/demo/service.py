@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +22,6 @@ from .pictures import Picture, blocks, colour_depth, colour_error, depth_span, e
 from .scenes import BUNDLED_SCALE, FIELD_OF_VIEW, Inputs, load_scene
 
 OWN = "own files"
-KEPT_SECONDS = 3600  # uploads and results
 NAMES = ("the RGB file", "the depth file", "the file of exact depth")
 
 
@@ -167,7 +164,7 @@ class Service:
             plain_error, our_error = (fit(colour_error(e, errors.known, most)) for e in (errors.bicubic, errors.ours))
             painted = plain_error, our_error
         suffix = next(suffix for suffix in (".png", ".tif", ".npy") if can_hold(suffix, depth.dtype))
-        room = self._room()
+        room = Path(tempfile.mkdtemp(prefix="run-", dir=self.folder))
         target, points = room / f"depth_x{result.scale:g}{suffix}", room / "points.ply"
         write_depth(target, depth)
         points.write_bytes(cloud_file(inputs.rgb, depth, valid, field_of_view))
@@ -182,13 +179,6 @@ class Service:
             kind=f"{8 * depth.dtype.itemsize}-bit {suffix[1:].upper()}",
             points=points,
         )
-
-    def _room(self) -> Path:
-        """A new folder for one run's files; those of runs long past are removed."""
-        for old in self.folder.glob("run-*"):
-            if time.time() - old.stat().st_mtime > KEPT_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)
-        return Path(tempfile.mkdtemp(prefix="run-", dir=self.folder))
 
 
 @contextmanager
