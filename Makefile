@@ -46,7 +46,8 @@ test-ray: .venv/ray/done
 	touch $@
 
 mutants: .venv/mutants/done
-	OMP_NUM_THREADS=1 .venv/mutants/bin/python -m faults.mutants
+	.venv/mutants/bin/python -m pytest tests/test_mutants.py
+	OMP_NUM_THREADS=1 .venv/mutants/bin/python -m faults.mutants --sample 40
 
 lint: .venv/done
 	$(BIN)/ruff check .

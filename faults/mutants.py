@@ -26,24 +26,24 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from benchmarks.report import text_table, write_json
 
 from .mutations import Mutant, make_mutants
 
 ROOT = Path(__file__).parents[1]
-NAMES = "contract", "normalise", "validate", "tiles", "weights", "hub"
-CONTRACT, NORMALISE, VALIDATE, TILES, WEIGHTS, HUB = (f"tests/test_{name}.py" for name in NAMES)
+NAMES = "contract", "normalise", "validate", "restore", "tiles", "weights", "hub"
+CONTRACT, NORMALISE, VALIDATE, RESTORE, TILES, WEIGHTS, HUB = (f"tests/test_{name}.py" for name in NAMES)
 VALIDITY = "tests/test_sensors.py::test_the_network_is_told_which_samples_were_measured"
 TESTS = {
     "validate": [CONTRACT, VALIDATE],
     "holes": [CONTRACT, NORMALISE],
     "normalise": [CONTRACT, NORMALISE],
     "resample": [CONTRACT, TILES],
-    "restore": [CONTRACT, TILES],
-    "crop": [CONTRACT, TILES, VALIDITY],
-    "frame": [CONTRACT, TILES, VALIDITY],
+    "restore": [CONTRACT, RESTORE, TILES],
+    "crop": [CONTRACT, RESTORE, TILES, VALIDITY],
+    "frame": [CONTRACT, RESTORE, TILES, VALIDITY],
     "tile": [TILES],
     "blend": [TILES],
     "run": [TILES, VALIDITY],
@@ -102,7 +102,7 @@ class Trial:
         items = [item for item in session.items if APART not in item.nodeid]
         code, told = in_fork(partial(self._run, module, source, items), 600)
         if code != 0 or told["failed"]:
-            raise RuntimeError(f"the tests of {self.module} fail without a change: {told}")
+            raise RuntimeError(f"the tests of {self.module} fail without a change: {told.get('failed')}")
         durations: dict[str, float] = told["seconds"]
         durations = {test: seconds for test, seconds in durations.items() if seconds <= self.longest}
         items = [item for item in items if item.nodeid in durations]
@@ -196,10 +196,13 @@ def try_module(module: str, choose: Callable[[list[Mutant]], list[Mutant]], long
     def call() -> dict[str, Any]:
         trial = Trial(module, choose, longest)
         options = ["-q", "--tb=no", "-p", "no:cacheprovider", "--hypothesis-profile=mutants", "--no-header"]
-        pytest.main([*options, *TESTS[module]], plugins=[trial])
+        if pytest.main([*options, *TESTS[module]], plugins=[trial]) != 0:
+            raise RuntimeError(f"the tests of {module} cannot be collected, or fail without a change")
         return {"verdicts": [asdict(verdict) for verdict in trial.verdicts]}
 
-    _, told = in_fork(call, 24 * 3600)
+    code, told = in_fork(call, 24 * 3600)
+    if code != 0:
+        raise SystemExit(f"{module}: pytest tells above why there is nothing to report")
     return [Verdict(**verdict) for verdict in told["verdicts"]]
 
 
@@ -224,9 +227,13 @@ def main() -> None:
     parser.add_argument("--again", type=Path, help="JSON of an earlier run: only what survived there")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "faults")
     options = parser.parse_args()
-    checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
     settings.register_profile(
-        "mutants", derandomize=True, deadline=None, max_examples=options.examples, suppress_health_check=checks
+        "mutants",
+        derandomize=True,
+        deadline=None,
+        max_examples=options.examples,
+        phases=[Phase.explicit, Phase.generate],  # a failure is enough, it need not be a small one
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     earlier = json.loads(options.again.read_text())["mutants"] if options.again else []
     again = {(v["module"], v["line"], v["change"]) for v in earlier if v["status"] == "survived"}
