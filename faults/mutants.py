@@ -135,7 +135,7 @@ def execute(module: ModuleType, source: str) -> None:
     changed = {name: value for name, value in before.items() if not name.startswith("__") and names[name] is not value}
     for other in list(sys.modules.values()):
         for name, value in changed.items():
-            if vars(other).get(name) is value:
+            if getattr(other, "__dict__", {}).get(name) is value:
                 setattr(other, name, names[name])
 
 
