@@ -90,11 +90,13 @@ class Trial:
         self.verdicts: list[Verdict] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note how long a test took and whether it failed."""
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
         if report.failed:
             self.failed = report.nodeid
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Judge every mutant; the tests must pass without one."""
         if "test_hub" in sys.modules:
             sys.modules["test_hub"].subprocess = SimpleNamespace(Popen=Load, PIPE=None)  # type: ignore[attr-defined]
         module = importlib.import_module(f"bridgenet_infer.{self.module}")
@@ -185,6 +187,7 @@ class Load:
             os._exit(1)
 
     def communicate(self, timeout: float) -> tuple[str, str]:
+        """Wait for the end; what was written to both streams."""
         self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         out, err = (os.pread(file, os.fstat(file).st_size, 0).decode() for file in self.files)
         return out, err
@@ -218,6 +221,7 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 
 
 def main() -> None:
+    """Command line of the mutation run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("modules", nargs="*", default=list(TESTS), help="such as tile or weights.hub; default: all")
     parser.add_argument("--sample", type=int, default=10**6, help="so many mutants of a module at most")
