@@ -6,7 +6,7 @@ OUT = out/demo
 PAGE = .venv-page
 PURELIB = import sysconfig; print(sysconfig.get_path("purelib"))
 
-.PHONY: demo test lint figures docs dist page test-page test-ray clean
+.PHONY: demo test lint figures docs dist page test-page test-ray mutants clean
 
 .venv/done: setup.cfg constraints.txt
 	@echo "setting up .venv for demo, tests and training: some minutes, 2 GB"
@@ -37,6 +37,17 @@ test: .venv/done
 
 test-ray: .venv/ray/done
 	.venv/ray/bin/python -m pytest tests/test_ray.py
+
+# mutmut likewise
+.venv/mutants/done: .venv/done
+	$(BIN)/python -m venv .venv/mutants
+	$(BIN)/python -c '$(PURELIB)' > "$$(.venv/mutants/bin/python -c '$(PURELIB)')/below.pth"
+	.venv/mutants/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt mutmut
+	touch $@
+
+mutants: .venv/mutants/done
+	.venv/mutants/bin/python -m pytest tests/test_mutants.py
+	OMP_NUM_THREADS=1 .venv/mutants/bin/python -m faults.mutants --sample 40
 
 lint: .venv/done
 	$(BIN)/ruff check .

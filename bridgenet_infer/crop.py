@@ -18,7 +18,7 @@ from .validate import unit_range
 
 
 def crop_tile(
-    frames: Sequence[Frame], rows: Span, columns: Span, device: torch.device, with_validity: bool = False
+    frames: Sequence[Frame], rows: Span, columns: Span, device: torch.device, with_validity: bool
 ) -> tuple[Tensor, Tensor]:
     """Network inputs of one tile of several images of one size, made on `device` from bytes and LR samples.
 

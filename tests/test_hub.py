@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from hub_server import HubServer
 
+from bridgenet_infer.weights.hub import first_cause
+
 REPO = "makers/tiny-depth"
 OLD, NEW = "a" * 40, "b" * 40
 
@@ -152,8 +154,7 @@ def test_a_refused_endpoint_answers_at_once(hub: Hub) -> None:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     outcome = hub.load(HF_ENDPOINT=url)
-    assert f"cannot download t.safetensors of {REPO}" in outcome["error"]
-    assert url in outcome["error"]
+    assert f"cannot download t.safetensors of {REPO} at revision {OLD} from {url}" in outcome["error"]
     assert "refused" in outcome["error"]
     assert outcome["slept"] < 10  # the client's own retries take 23 s
 
@@ -195,7 +196,30 @@ def test_repository_by_id_and_revision(hub: Hub) -> None:
     hub.server.files[other, "c" * 40, "weights_manifest.json"] = hub.manifest(hub.payload)
     hub.server.files[other, "c" * 40, "t.safetensors"] = changed
     assert "serves another" in hub.load(other, "c" * 40)["error"]
-    assert "404" in hub.load("no/where")["error"]
+    refused = hub.load("no/where")["error"]
+    assert "404" in refused
+    assert f"of no/where from {hub.server.url}" in refused  # without a revision
+
+
+def test_a_repository_of_several_checkpoints(hub: Hub) -> None:
+    repo, names = "makers/family", ("lite", "other")
+    entries = [entry(hub.payload) | {"name": name, "file": f"{name}.safetensors"} for name in names]
+    hub.server.files[repo, NEW, "weights_manifest.json"] = json.dumps({"checkpoints": entries}).encode()
+    for name in names:
+        hub.server.files[repo, NEW, f"{name}.safetensors"] = hub.payload
+    hub.server.branches[repo, "main"] = NEW
+    assert hub.load(f"{repo}/other")["name"] == "other"
+    assert hub.load(repo)["name"] == "lite"
+    assert f"{repo} has no 'third', it has ['lite', 'other']" in hub.load(f"{repo}/third")["error"]
+    hub.server.files[repo, OLD, "weights_manifest.json"] = json.dumps({"checkpoints": []}).encode()
+    assert f"name one: {repo}/NAME" in hub.load(repo, OLD)["error"]
+
+
+def test_the_first_cause_is_told_in_one_line() -> None:
+    error = RuntimeError("advice of the client")
+    error.__cause__ = OSError("\nrefused\nand more\nlines")
+    assert first_cause(error) == "OSError: refused"
+    assert first_cause(ValueError("alone")) == "ValueError: alone"
 
 
 def test_two_processes_at_once(hub: Hub) -> None:

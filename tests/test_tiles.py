@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -21,7 +21,7 @@ from bridgenet_infer.blend import blend_rows
 from bridgenet_infer.graph import SIZE_MULTIPLE, build_bridgenet
 from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.resample import bicubic_taps, resize_bicubic
-from bridgenet_infer.tile import Tiling, cut_axis, resolve_tiling
+from bridgenet_infer.tile import MIN_TILE, Tiling, cut_axis, resolve_tiling
 from faults.tiny import TINY, randomise
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -58,6 +58,42 @@ def test_spans_cover_an_axis_on_the_grid_and_their_windows_sum_to_one(length: in
         assert (span.window > 0).all()
         total[span.start : span.stop] += span.window
     assert np.abs(total - 1).max() < 1e-6
+
+
+@given(st.integers(1, 3000), tilings())
+def test_no_window_is_steeper_than_a_raised_cosine(length: int, tiling: Tiling) -> None:
+    """Between pixels, and at both ends of a tile inside the image: a step there would be a seam."""
+    spans = cut_axis(length, tiling.height, tiling.overlap)
+    assume(all(a.stop <= c.start for a, c in zip(spans, spans[2:], strict=False)))  # no three share a pixel
+    for a, b in pairwise(spans):
+        shared = a.stop - b.start
+        for window in (a.window[::-1], b.window):  # towards the inside of its tile
+            ramp = np.array([0, *window[: shared + 1]])
+            assert (np.diff(ramp) > -1e-6).all()
+            assert np.diff(ramp).max() <= np.pi / 2 / max(shared, 1) + 1e-6
+
+
+@given(tilings())
+def test_a_smaller_tiling_has_half_the_sides(tiling: Tiling) -> None:
+    smaller = tiling.smaller()
+    if smaller is None:
+        assert min(tiling.height, tiling.width) < 2 * MIN_TILE
+    else:
+        for half, side in zip((smaller.height, smaller.width), (tiling.height, tiling.width), strict=True):
+            assert 0 <= side // 2 - half < SIZE_MULTIPLE
+            assert half >= MIN_TILE
+
+
+@pytest.mark.parametrize("sides", [(100, 96, 16), (96, 100, 16), (96, 96, 20), (48, 96, 16), (96, 48, 16)])
+def test_tilings_off_the_grid_are_refused(sides: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match="multiples of 16, at least 64"):
+        Tiling(*sides)
+
+
+@pytest.mark.parametrize("overlap", [-16, 48, 96])
+def test_overlaps_beyond_half_a_tile_are_refused(overlap: int) -> None:
+    with pytest.raises(ValueError, match="half a tile"):
+        Tiling(64, 80, overlap)
 
 
 @given(seeds, st.integers(1, 700), st.integers(1, 700), tilings())

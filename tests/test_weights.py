@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import TINY
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 
 from bridgenet_infer import DepthUpsampler, weights
 from bridgenet_infer.graph import BridgeNet, BridgeNetConfig
-from bridgenet_infer.weights.checkpoint import METADATA_KEY
+from bridgenet_infer.weights.checkpoint import METADATA_KEY, compiled_bytes
 
 
 def test_shipped_checkpoints_match_the_manifest() -> None:
@@ -65,7 +66,10 @@ def write_manifest(folder: Path, payload: bytes, **changes: Any) -> None:
         {"file": "tiny.pt"},
         {"sha256": "abc"},
         {"size": 0},
+        {"file": "tiny.safetensors/"},
+        {"size": -1},
         {"repo_id": "a/b"},
+        {"revision": "a" * 40},
         {"repo_id": "a/b", "revision": "main"},
         {"scales": 4},
     ],
@@ -74,6 +78,13 @@ def test_a_manifest_that_could_mislead_is_refused(own_manifest: Path, changes: d
     write_manifest(own_manifest, b"x", **changes)
     with pytest.raises(OSError, match="manifest"):
         weights.read_manifest()
+
+
+def test_an_entry_says_all_that_loading_needs(tmp_path: Path) -> None:
+    write_manifest(tmp_path, b"x", repo_id="makers/tiny", revision="0123456789" * 4, licence="not ours to read")
+    digest = hashlib.sha256(b"x").hexdigest()
+    entry = weights.ManifestEntry("tiny", "tiny.safetensors", digest, 1, (2.0, 16.0), "makers/tiny", "0123456789" * 4)
+    assert weights.read_manifest(tmp_path / "weights_manifest.json") == {"tiny": entry}
 
 
 def test_a_folder_with_a_manifest_is_held_to_it(tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -87,6 +98,30 @@ def test_a_folder_with_a_manifest_is_held_to_it(tiny_checkpoint: Path, tmp_path:
     for path in (tmp_path, file):
         with pytest.raises(OSError, match="damaged"):
             weights.load_weights(path)
+
+
+def test_a_manifest_of_other_files_says_nothing(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    file = tmp_path / "own.safetensors"
+    file.write_bytes(tiny_checkpoint.read_bytes())
+    write_manifest(tmp_path, b"another file")
+    loaded = weights.load_weights(file)
+    assert (loaded.name, loaded.sha256) == ("own", hashlib.sha256(file.read_bytes()).hexdigest())
+
+
+def test_a_name_in_the_manifest_is_not_taken_for_a_path(
+    own_manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here" / "tiny").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert weights.load_weights("tiny").name == "tiny"
+    with pytest.raises(OSError, match="exactly one"):
+        weights.load_weights(Path("tiny"))
+
+
+def test_what_is_listed_but_neither_bundled_nor_on_the_hub_is_named(own_manifest: Path) -> None:
+    (own_manifest / "tiny.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"tiny\.safetensors"):
+        weights.load_weights("tiny")
 
 
 def test_a_revision_needs_a_repository(tiny_checkpoint: Path) -> None:
@@ -134,6 +169,9 @@ def test_foreign_incomplete_and_non_finite_checkpoints_are_refused(tiny_checkpoi
         save_file(content, path, {METADATA_KEY: metadata})
         with pytest.raises(OSError, match=case):
             weights.load_checkpoint(path)
+    save_file(tensors, path)
+    with pytest.raises(OSError, match="metadata has format None"):
+        weights.load_checkpoint(path)
 
 
 def test_a_scale_that_the_weights_were_not_trained_for_is_answered_with_a_warning(
@@ -155,11 +193,31 @@ def test_a_scale_that_the_weights_were_not_trained_for_is_answered_with_a_warnin
 
 def test_the_same_weights_give_the_same_file(tiny_model: BridgeNet) -> None:
     notes = {"lr_kernel": "a", "licence": "b", "scales": "c"}
-    assert weights.checkpoint_bytes(tiny_model, notes) == weights.checkpoint_bytes(tiny_model, notes)
+    reordered = dict(reversed(notes.items()))
+    assert weights.checkpoint_bytes(tiny_model, notes) == weights.checkpoint_bytes(tiny_model, reordered)
+
+
+def test_a_network_for_openvino_is_stored_byte_for_byte() -> None:
+    files = {"topology": b"<net/>", "constants": bytes(range(256)) * 3}
+    stored = load(compiled_bytes(files["topology"], files["constants"], TINY, {}))
+    assert {name: tensor.numpy().tobytes() for name, tensor in stored.items()} == files
+
+
+def test_loaded_graphs_are_for_inference_in_float32(tiny_checkpoint: Path) -> None:
+    model, scales = weights.load_checkpoint(tiny_checkpoint)
+    assert isinstance(model, BridgeNet)
+    assert not model.training
+    assert {(p.dtype, p.requires_grad) for p in model.parameters()} == {(torch.float32, False)}
+    assert scales is None
 
 
 def test_unknown_names_and_ambiguous_folders(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"nosuch.*lite"):
         DepthUpsampler.from_pretrained("nosuch")
-    with pytest.raises(OSError, match="exactly one"):
-        DepthUpsampler.from_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="neither a known name"):
+        DepthUpsampler.from_pretrained(Path("owner") / "name")  # a path is no repository
+    for count in (0, 2):
+        for i in range(count):
+            (tmp_path / f"{i}.safetensors").touch()
+        with pytest.raises(OSError, match=f"exactly one .safetensors file, it has {count}"):
+            DepthUpsampler.from_pretrained(tmp_path)
