@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, randomise
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,6 +17,7 @@ from bridgenet_infer.resample import resize_bicubic
 from bridgenet_infer.restore import nearest, to_dtype
 from bridgenet_infer.tile import cut_axis
 from bridgenet_infer.validate import check_depth
+from faults.tiny import TINY, randomise
 
 seeds = st.integers(0, 2**31)
 

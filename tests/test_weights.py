@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import TINY
 from safetensors import safe_open
 from safetensors.torch import load, load_file, save_file
 
 from bridgenet_infer import DepthUpsampler, weights
 from bridgenet_infer.graph import BridgeNet, BridgeNetConfig
 from bridgenet_infer.weights.checkpoint import METADATA_KEY, compiled_bytes
+from faults.tiny import TINY
 
 
 def test_shipped_checkpoints_match_the_manifest() -> None:
