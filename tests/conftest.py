@@ -7,44 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
 
-from bridgenet_infer.graph import BridgeNet, BridgeNetConfig, build_bridgenet
+from bridgenet_infer.graph import BridgeNet
 from bridgenet_infer.upsampler import DepthUpsampler
-from bridgenet_infer.weights import checkpoint_bytes
+from faults import tiny
 
 settings.register_profile(
     "default", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("default")
 
-TINY = BridgeNetConfig(
-    dsr_widths=(4, 6, 8, 12),
-    mde_widths=(4, 6, 8, 10, 12),
-    pyramid_width=6,
-    entry_blocks=1,
-    stage_blocks=(1, 1, 1),
-    trunk_blocks=2,
-    mde_blocks=1,
-    attention_reduction=4,
-    decoder_skips=True,
-)
-
-
-def randomise(model: BridgeNet, seed: int = 0) -> BridgeNet:
-    """Give every parameter a small random value, so that no zero-started branch hides a mistake."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
-    return model.eval()
-
 
 @pytest.fixture(scope="session")
 def tiny_model() -> BridgeNet:
-    torch.manual_seed(0)  # the same graph whatever ran before
-    return randomise(build_bridgenet(TINY))
+    return tiny.tiny_model()
 
 
 @pytest.fixture(scope="session")
@@ -53,10 +30,8 @@ def tiny_upsampler(tiny_model: BridgeNet) -> DepthUpsampler:
 
 
 @pytest.fixture(scope="session")
-def tiny_checkpoint(tiny_model: BridgeNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    path.write_bytes(checkpoint_bytes(tiny_model, {"lr_kernel": "none"}))
-    return path
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.write_tiny_checkpoint(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
 
 
 @pytest.fixture(scope="session")

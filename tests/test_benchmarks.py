@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY
 from PIL import Image
 
 from benchmarks.baselines import bicubic, nearest, round_to
@@ -26,6 +25,7 @@ from benchmarks.study import format_study, run_variant
 from benchmarks.trials import degraded, published
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.graph import build_bridgenet
+from faults.tiny import TINY
 from training.config import read_toml
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY, randomise
 
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.cli import main
 from bridgenet_infer.cli.selftest import make_scene
 from bridgenet_infer.export import convert_to_openvino, export, pack_openvino
 from bridgenet_infer.graph import build_bridgenet
+from faults.tiny import TINY, randomise
 from training.quantise import kept_names, quantise
 
 pytest.importorskip("openvino", reason="needs the extra openvino")

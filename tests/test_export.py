@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY, randomise
 
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.export import CONTRACT, Format, check_parity, export
 from bridgenet_infer.export.__main__ import main
 from bridgenet_infer.graph import build_bridgenet
+from faults.tiny import TINY, randomise
 
 onnx = pytest.importorskip("onnx", reason="needs the extra export")
 pytest.importorskip("onnxscript", reason="needs the extra export")

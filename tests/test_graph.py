@@ -7,12 +7,12 @@ import dataclasses
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import TINY, randomise
 from torch import Tensor, nn
 
 from bridgenet_infer.graph import BridgeNet, BridgeNetConfig, build_bridgenet
 from bridgenet_infer.graph.blocks import AttentionFusion
 from bridgenet_infer.graph.bridges import ContentGuidanceBridge, HighFrequencyAttentionBridge
+from faults.tiny import TINY, randomise
 
 
 def pair(batch: int = 2, height: int = 32, width: int = 48, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, randomise
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.holes import fill_holes
 from bridgenet_infer.resample import resize_bicubic
+from faults.tiny import TINY, randomise
 from training.config import DataConfig, RunConfig
 from training.degrade import fill_nearest
 from training.pool import Pool, PoolPlan, build_pool

@@ -6,12 +6,12 @@ import copy
 
 import pytest
 import torch
-from conftest import TINY, randomise
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.limits import Machine, measure_layers
 from benchmarks.speed import as_in_figure_2, format_layers, slope, summarise, take_turns
 from bridgenet_infer.graph import BridgeNet, build_bridgenet
+from faults.tiny import TINY, randomise
 
 
 def test_calls_take_turns_and_slow_ones_stop_early() -> None:

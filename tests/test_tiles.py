@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, randomise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -23,6 +22,7 @@ from bridgenet_infer.graph import SIZE_MULTIPLE, build_bridgenet
 from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.resample import bicubic_taps, resize_bicubic
 from bridgenet_infer.tile import Tiling, cut_axis, resolve_tiling
+from faults.tiny import TINY, randomise
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 seeds = st.integers(0, 2**31)
