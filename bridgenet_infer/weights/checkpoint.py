@@ -6,16 +6,19 @@ Two kinds: the graph's own tensors, or a network converted for OpenVINO, whose t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import math
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from ..compiled import CompiledBridgeNet, Network
 from ..graph import BridgeNet, BridgeNetConfig, build_bridgenet
+from .files import read_regular
 
 FORMAT, COMPILED_FORMAT = "bridgenet-infer/1", "bridgenet-infer/openvino/1"
 METADATA_KEY = "bridgenet_infer"
@@ -37,44 +40,71 @@ def load_checkpoint(path: Path) -> tuple[Network, Scales | None]:
     ImportError
         If it is a network for OpenVINO, which is not installed.
     """
+    return parse_checkpoint(read_regular(path), path)
+
+
+def parse_checkpoint(data: bytes, path: Path) -> tuple[Network, Scales | None]:
+    """`load_checkpoint` of bytes that were read before, from `path`."""
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
-            tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        make = MAKERS.get(header.get("format"))
-        if make is None:
-            raise ValueError(f"its metadata has format {header.get('format')!r}, not one of {', '.join(MAKERS)}")
-        model = make(BridgeNetConfig.from_dict(header["config"]), tensors)
+        tensors = load(data)
+        header = _read_header(data)
+        kind = header.get("format")
+        if kind not in (FORMAT, COMPILED_FORMAT):
+            raise ValueError(f"its metadata has format {kind!r}, neither {FORMAT} nor {COMPILED_FORMAT}")
+        make = _make_graph if kind == FORMAT else _make_compiled
+        model = make(BridgeNetConfig.from_dict(header.get("config")), tensors)
         scales = _read_scales(header.get("scales"))
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
-        raise OSError(f"{path} is not a readable BridgeNet checkpoint: {error}") from error
+        reason = textwrap.shorten(str(error), 300, placeholder=" ...")  # torch lists tensors line by line
+        raise OSError(f"{path} is not a readable BridgeNet checkpoint: {reason}") from error
     return model, scales
 
 
+def _read_header(data: bytes) -> dict[str, Any]:
+    """Our note in a safetensors file, which begins with eight bytes that count those of its JSON."""
+    metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
+    header = json.loads(metadata.get(METADATA_KEY, "{}"))
+    if not isinstance(header, dict):
+        raise ValueError(f"its metadata is no JSON object: {header!r}")
+    return header
+
+
 def _make_graph(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> BridgeNet:
-    if not all(tensor.isfinite().all() for tensor in tensors.values()):
-        raise ValueError("it holds values that are not finite")
+    _check_size(config, tensors)
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point() or not tensor.isfinite().all():
+            raise ValueError(f"{name} holds something else than finite numbers with a fraction ({tensor.dtype})")
     model = build_bridgenet(config)
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
     return model.eval().requires_grad_(False)
 
 
+def _check_size(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> None:
+    """ValueError for a config that asks for far more than there is: to build it might take hours, or all memory."""
+    blocks = [config.entry_blocks, *config.stage_blocks, config.trunk_blocks, config.decoder_blocks]
+    widths = [*config.dsr_widths]
+    if config.mde:
+        blocks.append(config.mde_blocks)
+        widths += (*config.mde_widths, config.pyramid_width)
+    widest = max((size for tensor in tensors.values() for size in tensor.shape), default=0)
+    if sum(blocks) > len(tensors) or max(widths) > widest:
+        raise ValueError(f"its {len(tensors)} tensors are no {sum(blocks)} blocks of up to {max(widths)} channels")
+
+
 def _make_compiled(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> CompiledBridgeNet:
+    if tensors.keys() != {"topology", "constants"} or any(t.dtype != torch.uint8 for t in tensors.values()):
+        raise ValueError(f"it must hold topology and constants, as bytes, and has {sorted(tensors)}")
     return CompiledBridgeNet(config, *(tensors[name].numpy().tobytes() for name in ("topology", "constants")))
 
 
-MAKERS: dict[str, Callable[[BridgeNetConfig, dict[str, Tensor]], Network]] = {
-    FORMAT: _make_graph,
-    COMPILED_FORMAT: _make_compiled,
-}
-
-
-def _read_scales(note: str | None) -> Scales | None:
+def _read_scales(note: Any) -> Scales | None:
     """From "2-16" to (2.0, 16.0)."""
     if note is None:
         return None
-    low, high = note.split("-")
-    return float(low), float(high)
+    low, high = map(float, str(note).split("-"))
+    if not 0 < low <= high < math.inf:
+        raise ValueError(f"its scales must be two numbers like 2-16, got {note!r}")
+    return low, high
 
 
 def checkpoint_bytes(model: BridgeNet, notes: dict[str, str]) -> bytes:
