@@ -233,10 +233,6 @@ def formats() -> dict[str, Format]:
         found["OpenVINO"] = Format(
             make_compiled, "int8.safetensors", check_compiled, (OSError,), [file_lies.safetensors_lie], costly=50
         )
-    if find_spec("rosbags"):
-        from faults.bag_formats import bag_formats
-
-        found |= bag_formats()
     return found
 
 

@@ -15,6 +15,7 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of the campaign; 1 if there were faults."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=2_000, help="of each format")
-    parser.add_argument("--formats", nargs="+", choices=list(formats()), default=list(formats()), metavar="FORMAT")
+    parser.add_argument(
+        "--formats", nargs="+", choices=list(all_formats()), default=list(all_formats()), metavar="FORMAT"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs=2, metavar=("FORMAT", "INDEX"), help="read one, in this process")
     parser.add_argument("--seconds", type=float, default=10)
@@ -113,7 +116,12 @@ def _read(kind: Format, path: Path) -> str:
 @lru_cache
 def all_formats() -> dict[str, Format]:
     """Made once in each process."""
-    return formats()
+    found = formats()
+    if find_spec("rosbags"):
+        from faults.bag_formats import bag_formats  # needs the extra bags
+
+        found |= bag_formats()
+    return found
 
 
 if __name__ == "__main__":

@@ -93,6 +93,9 @@ class BridgeNetConfig:
                 raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)!r}")
         if type(self.decoder_blocks) is not int or self.decoder_blocks < 0:
             raise ValueError(f"decoder_blocks must be an integer from 0, got {self.decoder_blocks!r}")
+        for field in dataclasses.fields(self):
+            if field.type == "bool" and type(getattr(self, field.name)) is not bool:
+                raise ValueError(f"{field.name} must be true or false, got {getattr(self, field.name)!r}")
         if self.activation not in ("relu", "silu"):
             raise ValueError(f"activation must be 'relu' or 'silu', got {self.activation!r}")
         if self.guidance not in ("habdg", "concat", "none"):
@@ -121,7 +124,7 @@ class BridgeNetConfig:
         return cls.from_dict(json.loads(text))
 
     @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> BridgeNetConfig:
+    def from_dict(cls, fields: Any) -> BridgeNetConfig:
         """Build from a mapping; ValueError if it is none, or names the fields that do not exist."""
         if not isinstance(fields, dict):
             raise ValueError(f"a config must be a JSON object, got {type(fields).__name__}")
