@@ -128,9 +128,9 @@ def only_frame(rgb: np.ndarray, depth: np.ndarray) -> Frame:
 def test_tiles_are_cut_from_the_whole_and_repeat_its_border(seed: int, grey: bool) -> None:
     rgb, depth = make_pair(seed)
     frame = only_frame(rgb[..., :1] if grey else rgb, depth)
-    assert frame.rule is not None
-    up = resize_bicubic(torch.from_numpy(frame.rule.apply(frame.filled))[None, None], (44, 52))[0, 0]
-    measured = resize_bicubic(torch.from_numpy(frame.measured.astype(np.float32))[None, None], (44, 52))[0, 0]
+    assert frame.normalisation is not None
+    up = resize_bicubic(torch.from_numpy(frame.normalisation.apply(frame.filled))[None, None], (44, 52))[0, 0]
+    measured = resize_bicubic(torch.from_numpy(frame.valid.astype(np.float32))[None, None], (44, 52))[0, 0]
     for row in cut_axis(44, 32, 16):
         for column in cut_axis(52, 32, 16):
             colour, d_up = crop_tile([frame], row, column, torch.device("cpu"), with_validity=True)
