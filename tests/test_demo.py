@@ -286,7 +286,7 @@ def test_files_are_kept_for_an_hour_and_fewer_when_there_are_many(
             os.utime(each, (now - age, now - age))
         return path
 
-    long_ago = tidy.KEPT_SECONDS + tidy.MARGIN + 60
+    long_ago = tidy.KEPT_SECONDS + 60
     past, broken_off = put("run-1/depth.png", 1, long_ago), put("tmp1", 1, long_ago)
     first, second, third = (put(f"{n}/a.png", 40, 30 - n) for n in range(3))
     tidy.tidy(tmp_path)

@@ -16,7 +16,6 @@ from .guard import Guard
 from .intake import DEPTH_UPLOADS, MAX_BYTES, RGB_UPLOADS
 from .scenes import BUNDLED_SCALE, FIELD_OF_VIEW, SCENE_SCALES, SCENES
 from .service import OWN, Choice, Refusal, Service, Settings
-from .tidy import KEPT_SECONDS
 
 OWN_SCALES = [("from the sizes", "auto"), *((f"x{scale}", str(scale)) for scale in (2, 3, 4, 6, 8, 12, 16))]
 QUEUE = 8  # waiting beside the one that runs; whoever comes then is told to try again
@@ -31,7 +30,7 @@ WORK: dict[str, Any] = {"concurrency_id": "work", "concurrency_limit": 1, "api_v
 
 def build_page(service: Service) -> Any:
     """Lay the page out and connect it; `serve` serves it."""
-    with gr.Blocks(title="bridgenet-infer", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as page:
+    with gr.Blocks(title="bridgenet-infer", analytics_enabled=False) as page:
         gr.HTML(wording.HEADING, elem_id="heading")
         with gr.Row():
             with gr.Column(scale=1, min_width=320):

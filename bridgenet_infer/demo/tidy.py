@@ -9,15 +9,15 @@ from pathlib import Path
 
 KEPT_SECONDS = 3600  # uploads and results
 KEPT_BYTES = 2 * 2**30
-MARGIN = 300  # seconds: Gradio keeps lists of its files and removes them first
 
 
 def tidy(folder: Path) -> None:
     """Remove files below `folder` older than an hour, and the oldest ones while all are more than 2 GiB.
 
-    Among them what Gradio leaves behind: parts of uploads that broke off. Empty folders of that age go too.
+    Empty folders of that age go too. Gradio's own cleaning leaves parts of uploads that broke off, and ends for good if
+    a file comes while it looks.
     """
-    kept, oldest = 0, time.time() - KEPT_SECONDS - MARGIN
+    kept, oldest = 0, time.time() - KEPT_SECONDS
     for changed, size, path in sorted(_files(folder), reverse=True):
         kept += size
         if changed < oldest or kept > KEPT_BYTES:
