@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, settings
 
 from bridgenet_infer.graph import BridgeNet
 from bridgenet_infer.upsampler import DepthUpsampler
-from bridgenet_infer.weights import checkpoint_bytes
 from faults import tiny
 
 settings.register_profile(
@@ -31,10 +30,8 @@ def tiny_upsampler(tiny_model: BridgeNet) -> DepthUpsampler:
 
 
 @pytest.fixture(scope="session")
-def tiny_checkpoint(tiny_model: BridgeNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    path.write_bytes(checkpoint_bytes(tiny_model, {"lr_kernel": "none"}))
-    return path
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.write_tiny_checkpoint(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hub_server import HubServer
 
 from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.upsampler import DepthUpsampler
 from bridgenet_infer.weights import checkpoint_bytes
+from faults.hub_server import HubServer
 from faults.tiny import TINY, randomise
 
 ROOT = Path(__file__).parents[1]
@@ -59,7 +59,7 @@ class Project:
             env={**os.environ, **settings, **environment},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=120,
             check=False,
         )
 

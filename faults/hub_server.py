@@ -5,11 +5,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from bridgenet_infer.weights.manifest import MANIFEST
+
+PIECE = 2**14
+
+
+class PatientServer(ThreadingHTTPServer):
+    """Says nothing when whoever asked was killed."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """As usual, with a trace, unless the connection broke."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class HubServer:
@@ -17,8 +32,8 @@ class HubServer:
 
     Uploads make repositories and commits on "main"; `large` holds what came by the LFS protocol, by sha256.
     `requests` lists what was asked; `stall` is None, "head" (no answer at all) or "body" (half a file, then
-    silence); `short` cuts downloads while announcing their full length; `refuse` is the status that answers all
-    writing; `damage` flips a byte in what was uploaded.
+    silence); `short` cuts downloads while announcing their full length; `pause` is how many seconds pass after each
+    16 KiB; `refuse` is the status that answers all writing; `damage` flips a byte in what was uploaded.
     """
 
     def __init__(self) -> None:
@@ -29,6 +44,7 @@ class HubServer:
         self.requests: list[tuple[str, str]] = []
         self.stall: str | None = None
         self.short = False
+        self.pause = 0.0
         self.refuse: int | None = None
         self.damage = False
         self.closing = threading.Event()
@@ -93,17 +109,22 @@ class HubServer:
                 if not with_body:
                     return
                 half = outer.short or outer.stall == "body"
-                self.wfile.write(payload[: len(payload) // 2] if half else payload)
-                self.wfile.flush()
+                self.send(payload[: len(payload) // 2] if half else payload)
                 if outer.stall == "body":
                     outer.closing.wait(60)
                 if half:
                     self.close_connection = True
 
+            def send(self, payload: bytes) -> None:
+                for start in range(0, len(payload), PIECE):
+                    self.wfile.write(payload[start : start + PIECE])
+                    self.wfile.flush()
+                    outer.closing.wait(outer.pause)
+
             def log_message(self, format: str, *arguments: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = PatientServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
@@ -116,6 +137,14 @@ class HubServer:
         commit = self.branches.get((repo_id, revision), revision)
         payload = self.files.get((repo_id, commit, name))
         return None if payload is None else (commit, payload)
+
+    def publish(self, repo_id: str, commit: str, name: str, payload: bytes) -> None:
+        """Serve one checkpoint with its manifest, as the main branch."""
+        digest = hashlib.sha256(payload).hexdigest()
+        entry = {"name": Path(name).stem, "file": name, "sha256": digest, "size": len(payload), "scales": [2, 16]}
+        self.files[repo_id, commit, name] = payload
+        self.files[repo_id, commit, MANIFEST] = json.dumps({"checkpoints": [entry]}).encode()
+        self.branches[repo_id, "main"] = commit
 
     def downloads(self) -> list[str]:
         """Paths of the files fetched so far."""
