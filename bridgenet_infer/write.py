@@ -6,6 +6,7 @@ import io
 import os
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,21 @@ def write_preview(path: str | os.PathLike[str], depth: Array, valid: npt.NDArray
 
 
 def write_atomically(path: Path, payload: bytes) -> None:
-    """Put `payload` at `path` in one step: a crash leaves the old file or none, never a part."""
+    """Put `payload` at `path` in one step: a crash leaves the old file or none, never a part.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; names `path`, and nothing is left behind.
+    """
+    try:
+        _replace(path, payload)
+    except OSError as error:  # of a full disk it does not say where, else it names the unfinished file
+        error.filename, error.filename2 = os.fspath(path), None
+        raise
+
+
+def _replace(path: Path, payload: bytes) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -119,8 +134,9 @@ def write_atomically(path: Path, payload: bytes) -> None:
         raise
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: Path, pattern: str = f".*{PART}") -> None:
     """Delete unfinished files that killed runs left in a folder."""
-    for partial in folder.glob(f".*{PART}"):
-        if time.time() - partial.stat().st_mtime > STALE_SECONDS:
-            partial.unlink(missing_ok=True)
+    for partial in folder.glob(pattern):
+        with suppress(FileNotFoundError):  # another run has just finished it
+            if time.time() - partial.stat().st_mtime > STALE_SECONDS:
+                partial.unlink()

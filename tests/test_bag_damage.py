@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sqlite3
@@ -23,24 +24,15 @@ from rosbags.typesys import Stores, get_typestore
 from benchmarks.recordings import DEPTH, KINDS, RGB, TEXT, Recording, bag_path, write_recording
 from benchmarks.ros_world import ROOT, Frame
 from bridgenet_infer.robotics.bags import upsample_bag
+from faults.tiny import random_frames
 
 START = 1_700_000_000_000_000_000
 OUTPUT = "/bridgenet/depth/image_raw"
 Attempt = Callable[..., tuple[int, str]]
 
 
-def frames_at(stamps: Sequence[int], rgb_size: tuple[int, int] = (48, 64)) -> list[Frame]:
-    rng = np.random.default_rng(0)
-    return [
-        Frame(
-            rng.integers(0, 256, (*rgb_size, 3), np.uint8), rng.integers(500, 4000, (12, 16)).astype(np.uint16), at, at
-        )
-        for at in stamps
-    ]
-
-
 def record(path: Path, kind: str, stamps: Sequence[int] = range(START, START + 3 * 10**8, 10**8)) -> Path:
-    return write_recording(path, kind, Recording(frames_at(stamps)))
+    return write_recording(path, kind, Recording(random_frames(stamps)))
 
 
 def nearest(rgb: np.ndarray, depth: np.ndarray) -> np.ndarray:
@@ -97,7 +89,7 @@ def test_topics_that_are_missing_or_of_another_encoding_are_listed(tmp_path: Pat
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_sizes_that_no_scale_explains_are_named(tmp_path: Path, kind: str, attempt: Attempt) -> None:
-    recording = Recording(frames_at([START, START + 10**8], rgb_size=(48, 24)))
+    recording = Recording(random_frames([START, START + 10**8], rgb_size=(48, 24)))
     source, target = write_recording(bag_path(tmp_path, "in", kind), kind, recording), bag_path(tmp_path, "out", kind)
     code, error = attempt(source, target)
     assert code == 1
@@ -110,7 +102,7 @@ def test_sizes_that_no_scale_explains_are_named(tmp_path: Path, kind: str, attem
 def test_one_frame_of_another_size_is_named_and_the_others_are_written(
     tmp_path: Path, kind: str, attempt: Attempt
 ) -> None:
-    frames = frames_at([START, START + 10**8]) + frames_at([START + 2 * 10**8], rgb_size=(48, 24))
+    frames = random_frames([START, START + 10**8]) + random_frames([START + 2 * 10**8], rgb_size=(48, 24))
     source, target = bag_path(tmp_path, "in", kind), bag_path(tmp_path, "out", kind)
     code, error = attempt(write_recording(source, kind, Recording(frames)), target)
     assert code == 1
@@ -132,7 +124,9 @@ def test_empty_stamps_are_refused_and_disorder_is_none(tmp_path: Path, kind: str
 
 
 def test_depth_before_its_rgb_is_paired_with_it(tmp_path: Path) -> None:
-    frames = [Frame(f.rgb, f.depth, f.rgb_stamp, f.rgb_stamp - 5 * 10**6) for f in frames_at([START, START + 10**8])]
+    frames = [
+        Frame(f.rgb, f.depth, f.rgb_stamp, f.rgb_stamp - 5 * 10**6) for f in random_frames([START, START + 10**8])
+    ]
     source = write_recording(tmp_path / "in.bag", "ros1", Recording(list(reversed(frames))))
     given: list[np.ndarray] = []
 
@@ -241,6 +235,50 @@ def test_frames_of_another_recording_are_not_reused(tmp_path: Path) -> None:
     assert upsample_bag(record(tmp_path / "other.bag", "ros1"), target, nearest, settings="a").reused == 0
 
 
+class Killed(BaseException):
+    """As good as SIGKILL where nobody catches it."""
+
+
+@pytest.mark.parametrize("moment", ["before the new bag is in place", "after that", "while frames are deleted"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_is_killed_in_its_last_moments_loses_nothing(
+    tmp_path: Path, kind: str, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = record(bag_path(tmp_path, "in", kind), kind), bag_path(tmp_path, "out", kind)
+    upsample_bag(source, target, nearest, settings="old", output_topic="/old/image")
+    replace, rmtree, folder = os.replace, shutil.rmtree, target.with_name(target.name + ".frames")
+
+    def dies_replacing(start: Path, end: Path) -> None:
+        if Path(end) != target or Path(start) == folder / "replaced":
+            return replace(start, end)
+        if moment == "after that":
+            replace(start, end)
+        raise Killed
+
+    def dies_deleting(path: Path, ignore_errors: bool = False) -> None:
+        if (path / "00000001.npy").exists():
+            (path / "00000001.npy").unlink()
+            raise Killed
+        rmtree(path, ignore_errors=ignore_errors)
+
+    with monkeypatch.context() as patch:
+        if moment == "while frames are deleted":
+            patch.setattr(shutil, "rmtree", dies_deleting)
+        else:
+            patch.setattr(os, "replace", dies_replacing)
+        with pytest.raises(Killed):
+            upsample_bag(source, target, nearest, settings="new", overwrite=True)
+    with pytest.raises(FileExistsError):
+        upsample_bag(source, target, nearest, settings="new")
+    there = count(target)
+    if moment == "before the new bag is in place":
+        assert there["/old/image"] == 3
+        assert upsample_bag(source, target, nearest, settings="new", overwrite=True).reused == 3
+        there = count(target)
+    assert there[OUTPUT] == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, target.name])
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -268,7 +306,7 @@ def test_a_run_that_is_killed_keeps_its_frames_and_what_it_was_to_replace(tmp_pa
     assert count(target) == count(source)
     folder = target.with_name(target.name + ".frames")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, target.name, folder.name])
-    for index, frame in enumerate(frames_at([START, START + 10**8])):
+    for index, frame in enumerate(random_frames([START, START + 10**8])):
         assert np.array_equal(np.load(folder / f"{index:08d}.npy"), nearest(frame.rgb, frame.depth))
     report = upsample_bag(source, target, nearest, settings="a", overwrite=True)
     assert (report.pairs, report.reused) == (3, 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +66,17 @@ def test_a_failing_write_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(exr_supported(), reason="this OpenCV has EXR: the round trips cover it")
+def test_a_full_disk_is_told_with_the_file_that_did_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    path = tmp_path / "depth.png"
+    with pytest.raises(OSError, match=r"No space left on device: '.*/depth\.png'"):
+        write_depth(path, np.ones((3, 4), np.uint8))
+    assert not any(tmp_path.iterdir())
+
+
 def test_without_exr_it_is_said_what_to_use_instead(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"built without EXR; use \.pfm"):
         write_depth(tmp_path / "depth.exr", np.ones((3, 3), np.float32))

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,18 +15,10 @@ from PIL import Image
 from bridgenet_infer import write
 from bridgenet_infer.cli import main
 from bridgenet_infer.read import read_depth
-from bridgenet_infer.write import DTYPES_BY_SUFFIX, write_depth
+from bridgenet_infer.write import write_depth
+from faults.tiny import write_pair
 
 Folders = tuple[Path, Path, Path]
-
-
-def make_pair(rgb: Path, depth: Path, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    lr = rng.integers(500, 4000, (6, 8)).astype(np.uint16)
-    lr[2, 3] = 0
-    Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).save(rgb)
-    held = DTYPES_BY_SUFFIX[depth.suffix]
-    write_depth(depth, lr if "uint16" in held else lr.astype(np.float32))
 
 
 @pytest.fixture
@@ -39,7 +27,7 @@ def folders(tmp_path: Path) -> Folders:
     rgb.mkdir()
     depth.mkdir()
     for i, suffix in enumerate((".png", ".tif", ".npy", ".npz", ".pfm")):
-        make_pair(rgb / f"{i}.png", depth / f"{i}{suffix}", i)
+        write_pair(rgb / f"{i}.png", depth / f"{i}{suffix}", i)
     return rgb, depth, out
 
 
@@ -89,7 +77,7 @@ def test_a_bad_file_is_listed_and_the_rest_is_done_then_only_it_is_done_again(
     assert names(out) == ["0.png", "2.npy", "4.pfm"]
     stamps = {path: path.stat().st_mtime_ns for path in out.iterdir()}
     (depth / "1.tif").write_bytes(good)
-    make_pair(rgb / "3.png", depth / "3.npz", 3)
+    write_pair(rgb / "3.png", depth / "3.npz", 3)
     assert main(call(folders, tiny_checkpoint)) == 0
     assert "2 written, 3 finished before, 0 failed" in capsys.readouterr().out
     assert names(out) == ["0.png", "1.tif", "2.npy", "3.npz", "4.pfm"]
@@ -207,7 +195,7 @@ def test_millimetres_become_metres_only_where_the_format_needs_it(
 
 
 def test_metres_become_millimetres_in_a_png(tmp_path: Path, tiny_checkpoint: Path) -> None:
-    make_pair(tmp_path / "rgb.png", tmp_path / "depth.png", 0)
+    write_pair(tmp_path / "rgb.png", tmp_path / "depth.png", 0)
     depth = read_depth(tmp_path / "depth.png")
     metres = np.where(depth > 0, depth / 1000, np.nan).astype(np.float32)
     write_depth(tmp_path / "depth.npy", metres)
@@ -224,44 +212,7 @@ def test_metres_become_millimetres_in_a_png(tmp_path: Path, tiny_checkpoint: Pat
     assert not (tmp_path / "far.png").exists()
 
 
-# -- kills and leftovers -----------------------------------------------------------------------------------------------
-
-
-def test_killed_at_random_moments_and_rerun(folders: Folders, tiny_checkpoint: Path) -> None:
-    """Twenty kills by SIGKILL, spread over the run: nothing partial ever has a final name, and a rerun completes."""
-    rgb, depth, out = folders
-    for i in range(5, 30):
-        make_pair(rgb / f"{i}.png", depth / f"{i}.png", i)
-    code = "import sys; from bridgenet_infer.cli import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, *call(folders, tiny_checkpoint, "--preview")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    moments = random.Random(0)
-    complete = {f"{path.stem}{end}" for path in depth.iterdir() for end in (path.suffix, "_preview.png")}
-    for _ in range(20):
-        before = len(names(out)) if out.exists() else 0
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        # most of the time while files are being written: that starts when the first new one shows up
-        deadline = time.monotonic() + 300
-        while process.poll() is None and time.monotonic() < deadline:
-            if out.exists() and len(names(out)) > before:
-                break
-            time.sleep(0.002)
-        time.sleep(moments.uniform(0, 0.02))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        if out.exists():
-            for path in out.iterdir():
-                if not path.name.endswith(".part"):
-                    assert path.name in complete
-                    whole = Image.open(path).size == (64, 48) if path.suffix == ".png" else read_depth(path).size
-                    assert whole
-    assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
-    assert complete <= set(names(out))
-    parts = [path for path in out.iterdir() if path.suffix == ".part"]
-    for path in parts:
-        os.utime(path, (0, 0))
-    assert main(call(folders, tiny_checkpoint, "--preview")) == 0
-    assert set(names(out)) == complete  # what kills left behind is cleared once it is old
+# -- leftovers ---------------------------------------------------------------------------------------------------------
 
 
 def test_fresh_unfinished_files_of_another_run_are_left_alone(tmp_path: Path) -> None:
@@ -270,6 +221,13 @@ def test_fresh_unfinished_files_of_another_run_are_left_alone(tmp_path: Path) ->
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     write.remove_leftovers(tmp_path)
     assert names(tmp_path) == [".a.png.x.part"]
+
+
+def test_an_unfinished_file_that_another_run_finishes_meanwhile_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: iter([folder / ".gone.png.x.part"]))
+    write.remove_leftovers(tmp_path)
 
 
 # -- doctor ------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -20,9 +21,9 @@ from PIL import Image
 
 from benchmarks.kernels import KERNELS
 from bridgenet_infer import weights
-from faults.tiny import TINY
+from faults.tiny import TINY, write_training_config
 from training.config import DataConfig, RunConfig, load_config
-from training.curves import read_rows
+from training.curves import append_row, read_rows
 from training.degrade import LR_KERNELS, crop, make_lr
 from training.pool import Pool, PoolPlan, build_pool
 from training.procedural import procedural_pair
@@ -31,38 +32,7 @@ from training.sampler import Batch, draw, make_batch, turn
 from training.train import Run
 
 ROOT = Path(__file__).parents[1]
-CONFIG = """
-seed = 5
-checkpoint_every = 4
-validate_every = 1000
-[model]
-{model}
-[data]
-scales = [4, 8, 16]
-batch = 2
-patch = 32
-patch_coarse = 48
-pool_size = 64
-procedural = 6
-real_share = 0.0
-[optim]
-steps = 20
-warmup = 2
-two_optimisers = {two}
-"""
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-
-
-def write_config(folder: Path, two_optimisers: bool = False) -> Path:
-    model = "\n".join(f"{k} = {list(v) if isinstance(v, tuple) else str(v).lower()}" for k, v in _tiny_fields().items())
-    path = folder / "tiny.toml"
-    path.write_text(CONFIG.format(model=model, two=str(two_optimisers).lower()))
-    return path
-
-
-def _tiny_fields() -> dict[str, object]:
-    skip = ("activation", "guidance")
-    return {name: getattr(TINY, name) for name in TINY.__dataclass_fields__ if name not in skip}
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +149,7 @@ def run_training(config: Path, run: Path, *more: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("two_optimisers", [False, True])
 def test_killed_in_mid_training_and_resumed_gives_the_same_curve(tmp_path: Path, two_optimisers: bool) -> None:
-    config = write_config(tmp_path, two_optimisers)
+    config = write_training_config(tmp_path, two_optimisers)
     whole, broken = tmp_path / "runs" / "whole", tmp_path / "runs" / "broken"
     assert run_training(config, whole).wait(timeout=300) == 0
 
@@ -202,7 +172,7 @@ def test_killed_in_mid_training_and_resumed_gives_the_same_curve(tmp_path: Path,
 
 
 def test_a_run_becomes_a_verified_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = write_config(tmp_path)
+    config = write_training_config(tmp_path)
     assert run_training(config, tmp_path / "runs" / "tiny", "--stop-at", "6").wait(timeout=300) == 0
     manifest = tmp_path / "weights_manifest.json"
     manifest.write_text('{"checkpoints": []}')
@@ -217,6 +187,24 @@ def test_a_run_becomes_a_verified_checkpoint(tmp_path: Path, monkeypatch: pytest
     for name, tensor in loaded.model.state_dict().items():
         assert torch.allclose(tensor, state[name], rtol=1e-3, atol=1e-6)  # fp16 storage
     assert entry["sha256"] in (tmp_path / "checkpoints" / "tiny.md").read_text()
+
+
+def test_a_row_that_finds_no_room_leaves_the_curve_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    curve = tmp_path / "curve.csv"
+    append_row(curve, {"step": 4, "seconds": 1.5, "x4": 0.25})
+    before = curve.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match=r"No space left on device: '.*curve\.csv'"):
+            append_row(curve, {"step": 8, "seconds": 3})
+    assert curve.read_bytes() == before
+    append_row(curve, {"step": 8, "seconds": 3})
+    assert [row["step"] for row in read_rows(curve)] == [4, 8]
+    assert read_rows(curve)[0] == {"step": 4, "seconds": 1.5, "x4": 0.25}
 
 
 def test_config_names_unknown_fields(tmp_path: Path) -> None:

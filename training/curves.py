@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 from pathlib import Path
+
+from bridgenet_infer.write import write_atomically
 
 COLUMNS = ("step", "seconds", "loss_dsr", "loss_mde", "x2", "x4", "x8", "x16", "sensed_x8")
 
 
 def append_row(path: Path, row: dict[str, float]) -> None:
     """Add one row; columns without a value stay empty."""
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if new:
-            writer.writeheader()
-        writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
+    _write_rows(path, [*read_rows(path), row])
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
@@ -30,14 +27,19 @@ def read_rows(path: Path) -> list[dict[str, float]]:
 def keep_rows(path: Path, step: int) -> None:
     """Drop rows past `step`, written after the checkpoint that a resumed run starts from."""
     rows = [row for row in read_rows(path) if row["step"] <= step]
-    partial = path.with_suffix(".part")
-    partial.unlink(missing_ok=True)
-    for row in rows:
-        append_row(partial, row)
     if rows:
-        os.replace(partial, path)
+        _write_rows(path, rows)
     else:
         path.unlink(missing_ok=True)
+
+
+def _write_rows(path: Path, rows: list[dict[str, float]]) -> None:
+    """All of them anew: of a row that is appended to a full disk a part would stay."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in rows)
+    write_atomically(path, text.getvalue().encode())
 
 
 def plot_curve(path: Path, picture: Path) -> None:
@@ -55,5 +57,7 @@ def plot_curve(path: Path, picture: Path) -> None:
             axes.plot(*zip(*points, strict=True), label=column, marker="." if "x" in column else None)
     axes.set(xlabel="step", ylabel="loss (normalised), validation MAD (grey levels)", yscale="log")
     axes.legend()
-    figure.savefig(picture, dpi=120)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=picture.suffix[1:], dpi=120)
     pyplot.close(figure)
+    write_atomically(picture, drawn.getvalue())

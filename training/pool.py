@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import torch
 from torch import Tensor
 
 from bridgenet_infer.holes import fill_holes
+from bridgenet_infer.write import remove_leftovers, write_atomically
 from training.config import DataConfig
 from training.procedural import procedural_pair
 from training.raycast import raycast_pair
@@ -72,7 +75,7 @@ def plan_of(config: DataConfig) -> PoolPlan:
 def build_pool(plan: PoolPlan, real_folder: Path | None, workers: int) -> Pool:
     """Synthetic pairs by seed, and overlapping windows of the real scenes below `real_folder`."""
     # forked children of a process with running torch and OpenCV threads can hang
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as executor:
         items: list[Item] = []
         for make, count in ((procedural_pair, plan.procedural), (raycast_pair, plan.raycast)):
             items += executor.map(partial(_synthetic_item, make, plan.seed, plan.size), range(count), chunksize=8)
@@ -96,9 +99,10 @@ def load_or_build_pool(folder: Path, plan: PoolPlan, real_folder: Path | None, w
     if not path.exists():
         pool = build_pool(plan, real_folder, workers)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial_path = path.with_suffix(".part")
-        torch.save(vars(pool), partial_path)
-        os.replace(partial_path, path)
+        remove_leftovers(path.parent)
+        buffer = io.BytesIO()
+        torch.save(vars(pool), buffer)
+        write_atomically(path, buffer.getvalue())
     return Pool(**torch.load(path, weights_only=True))
 
 
@@ -119,6 +123,17 @@ def read_scene(folder: Path) -> tuple[Array, Array, Array]:
     if rgb.shape[:2] != raw.shape:
         rgb = cv2.resize(rgb, raw.shape[::-1], interpolation=cv2.INTER_AREA)
     return rgb, np.clip(grey, 0, 255), valid
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+
+    def watch() -> None:
+        if (parent := parent_process()) is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _synthetic_item(make: PairMaker, seed: int, size: int, index: int) -> Item:

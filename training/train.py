@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import copy
+import io
 import math
 import os
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +22,7 @@ from torch import Tensor, nn
 
 from bridgenet_infer.graph import BridgeNet, BridgeNetConfig, build_bridgenet
 from bridgenet_infer.weights import load_checkpoint
+from bridgenet_infer.write import remove_leftovers, write_atomically
 from training.config import OptimConfig, RunConfig, load_config
 from training.curves import append_row, keep_rows, plot_curve
 from training.pool import Pool, load_or_build_pool, plan_of
@@ -112,12 +115,9 @@ class Run:
             "seconds": self.seconds,
             "model_config": self.config.model.to_json(),
         }
-        partial = path.with_suffix(".part")
-        with partial.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_atomically(path, buffer.getvalue())
 
     def start(self, weights: Mapping[str, Tensor]) -> None:
         """Begin with `weights` of a graph with more or fewer residual blocks (new ones start untrained).
@@ -160,6 +160,7 @@ def train(
     pool = load_or_build_pool(pools, plan_of(data), real, workers=os.cpu_count() or 1)
     run = Run(config, pool.to(device), device)
     folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
     last, curve = folder / "last.pt", folder / "curve.csv"
     if last.exists():
         run.load(last)
@@ -202,7 +203,11 @@ def main() -> None:
     arguments = parser.parse_args()
     config = load_config(arguments.config)
     folder = arguments.out or Path("out/runs") / config.name
-    train(config, folder, torch.device(arguments.device), arguments.start_from, arguments.stop_at, arguments.pools)
+    device = torch.device(arguments.device)
+    try:
+        train(config, folder, device, arguments.start_from, arguments.stop_at, arguments.pools)
+    except OSError as error:  # a full disk: run again when there is room
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

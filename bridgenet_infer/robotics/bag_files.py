@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +21,13 @@ from rosbags.rosbag2 import StoragePlugin
 from rosbags.rosbag2 import Writer as Ros2Writer
 from rosbags.typesys import Stores, get_typestore
 
+from ..write import PART, write_atomically, write_depth
 from .messages import image_fields
 
 Array = npt.NDArray[Any]
 IMAGE, INFO = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
 ROS2_VERSION: Final = 8  # of the metadata, read by Humble and later
+REPLACED = "replaced"  # a bag of ROS 2, until the new one is in its place
 NO_HASH = "RIHS01_" + 64 * "0"
 
 
@@ -158,13 +161,27 @@ class Workspace:
 
     def __init__(self, target: Path, identity: str) -> None:
         """Frames of a run with another `identity` are thrown away, and a bag that a killed run left half-written."""
-        self.target, self.folder = target, target.with_name(target.name + ".frames")
+        self.target, self.folder = target, frames_folder(target)
         self._partial = self.folder / "bag" / target.name
-        note, wanted = self.folder / "settings.json", {"settings": hashlib.sha256(identity.encode()).hexdigest()}
-        if self.folder.exists() and not (note.exists() and note.read_text() == json.dumps(wanted)):
+        note = self.folder / "settings.json"
+        wanted = json.dumps({"settings": hashlib.sha256(identity.encode()).hexdigest()}).encode()
+        if note.exists() and note.read_bytes() == wanted:
+            return
+        if self.folder.exists():
             shutil.rmtree(self.folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps(wanted))
+        self.folder.mkdir(parents=True)
+        write_atomically(note, wanted)
+
+    @staticmethod
+    def settle(target: Path) -> None:
+        """Tidy up after a run that was killed in its last moments: either its bag is at the target, or the old one."""
+        folder = frames_folder(target)
+        bag, replaced = folder / "bag", folder / REPLACED
+        shutil.rmtree(_rubbish(folder), ignore_errors=True)
+        if not target.exists() and replaced.exists():
+            os.replace(replaced, target)
+        elif target.exists() and bag.is_dir() and not any(bag.iterdir()):  # the new one was moved out of it
+            shutil.rmtree(folder)
 
     def get(self, index: int) -> Array | None:
         """A finished frame, None if there is none."""
@@ -173,10 +190,7 @@ class Workspace:
 
     def put(self, index: int, depth: Array) -> None:
         """Keep a frame, whole or not at all."""
-        partial = self._path(index).with_suffix(".part")
-        with partial.open("wb") as file:
-            np.save(file, depth)
-        os.replace(partial, self._path(index))
+        write_depth(self._path(index), depth)
 
     @contextmanager
     def writing(self, reader: BagReader) -> Iterator[BagWriter]:
@@ -185,22 +199,35 @@ class Workspace:
         After that the folder is gone; after an error it stays if there are finished frames.
         """
         shutil.rmtree(self._partial.parent, ignore_errors=True)
-        self._partial.parent.mkdir()
         try:
+            self._partial.parent.mkdir()
             with _new_bag(reader, self._partial) as bag:
                 yield BagWriter(reader, bag)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(self._partial.parent, ignore_errors=True)
             if not any(self.folder.glob("*.npy")):
                 shutil.rmtree(self.folder)
+            if isinstance(error, sqlite3.Error):  # a full disk, above all
+                raise OSError(f"{self.target} cannot be written: {error}") from error
             raise
-        if self.target.is_dir():
-            shutil.rmtree(self.target)
+        if self.target.is_dir():  # which nothing can replace in one step
+            os.replace(self.target, self.folder / REPLACED)
         os.replace(self._partial, self.target)
-        shutil.rmtree(self.folder)
+        os.replace(self.folder, _rubbish(self.folder))
+        shutil.rmtree(_rubbish(self.folder))
 
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:08d}.npy"
+
+
+def frames_folder(target: Path) -> Path:
+    """Where the finished frames lie while a bag is being made."""
+    return target.with_name(target.name + ".frames")
+
+
+def _rubbish(folder: Path) -> Path:
+    """What a folder is called while it is deleted."""
+    return folder.with_name(f".{folder.name}{PART}")
 
 
 def _new_bag(reader: BagReader, path: Path) -> Ros1Writer | Ros2Writer:

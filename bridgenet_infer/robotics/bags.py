@@ -85,6 +85,7 @@ def upsample_bag(
     FileExistsError
         If `target` exists.
     """
+    Workspace.settle(target)
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists; --overwrite replaces it")
     if (source.suffix == ".bag") != (target.suffix == ".bag"):

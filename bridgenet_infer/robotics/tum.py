@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..read import read_depth, read_rgb
-from ..write import write_depth
+from ..write import remove_leftovers, write_atomically, write_depth
 from .matching import match_stamps
 
 Array = npt.NDArray[Any]
@@ -64,6 +63,7 @@ def upsample_tum(
         raise ValueError(f"none of {len(rgb)} images and {len(depth)} depth maps are within {slop:g} s of each other")
     report = FolderReport(len(rgb), len(depth), len(matches))
     (target / "depth").mkdir(parents=True, exist_ok=True)
+    remove_leftovers(target / "depth")
     lines = [f"# depth maps up-sampled from {source.name}", "# timestamp filename"]
     for done, (i, k) in enumerate(matches):
         name = Path("depth", Path(depth[k][1]).stem + ".png")
@@ -80,9 +80,7 @@ def upsample_tum(
         progress(done + 1, len(matches))
     if len(report.failed) == report.pairs:
         raise ValueError(f"all {report.pairs} frames failed; the first: {report.failed[0][1]}")
-    partial = target / "depth.txt.part"
-    partial.write_text("\n".join(lines) + "\n")
-    os.replace(partial, target / "depth.txt")
+    write_atomically(target / "depth.txt", ("\n".join(lines) + "\n").encode())
     return report
 
 
