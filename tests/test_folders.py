@@ -138,7 +138,7 @@ def test_folders_without_any_pair_are_told_what_to_do(
 def test_the_result_of_a_single_pair_is_told_with_unit_and_holes(
     folders: Folders, tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_pair(tmp_path / "rgb.png", tmp_path / "depth.png", 0)
+    write_pair(tmp_path / "rgb.png", tmp_path / "depth.png", 0)
     arguments = [str(tmp_path / "rgb.png"), str(tmp_path / "depth.png"), "--weights", str(tiny_checkpoint)]
     assert main([*arguments, "-o", str(tmp_path / "up.png"), "--depth-unit", "mm"]) == 0
     assert "uint16 mm, x8, 2% holes" in capsys.readouterr().out

@@ -8,13 +8,17 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_server import HubServer
+
+from bridgenet_infer.write import STALE_SECONDS
+from faults.hub_server import HubServer
+from faults.weight_race import race
 
 from bridgenet_infer.weights.hub import first_cause
 
@@ -222,8 +226,18 @@ def test_the_first_cause_is_told_in_one_line() -> None:
     assert first_cause(ValueError("alone")) == "ValueError: alone"
 
 
-def test_two_processes_at_once(hub: Hub) -> None:
-    outcomes = [finish(process) for process in [hub.start() for _ in range(2)]]
-    assert [o["name"] for o in outcomes] == ["tiny", "tiny"]
-    assert len(hub.blobs()) == 1
-    assert hub.load(HF_HUB_OFFLINE="1")["name"] == "tiny"
+def test_an_unfinished_download_of_a_killed_process_is_removed_once_it_is_old(hub: Hub) -> None:
+    hub.load()
+    (blob,) = hub.blobs()
+    old, new = (blob.with_name(f"{blob.name}.{name}.incomplete") for name in ("old", "new"))
+    for path, age in ((old, STALE_SECONDS + 5), (new, 0)):
+        path.write_bytes(b"")
+        os.utime(path, (time.time() - age,) * 2)
+    assert hub.load()["name"] == "tiny"
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_two_processes_with_eight_threads_each_at_once(hub: Hub) -> None:
+    together = race(hub.home, hub.server, hub.payload)
+    assert together.passed, together.in_words()
+    assert (together.starts, together.downloads) == (16, 1)

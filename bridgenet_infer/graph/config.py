@@ -93,6 +93,9 @@ class BridgeNetConfig:
                 raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)!r}")
         if type(self.decoder_blocks) is not int or self.decoder_blocks < 0:
             raise ValueError(f"decoder_blocks must be an integer from 0, got {self.decoder_blocks!r}")
+        for field in dataclasses.fields(self):
+            if field.type == "bool" and type(getattr(self, field.name)) is not bool:
+                raise ValueError(f"{field.name} must be true or false, got {getattr(self, field.name)!r}")
         if self.activation not in ("relu", "silu"):
             raise ValueError(f"activation must be 'relu' or 'silu', got {self.activation!r}")
         if self.guidance not in ("habdg", "concat", "none"):

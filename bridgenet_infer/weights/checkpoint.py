@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from ..compiled import CompiledBridgeNet, Network
 from ..graph import BridgeNet, BridgeNetConfig, build_bridgenet
+from .files import read_regular
 
 FORMAT, COMPILED_FORMAT = "bridgenet-infer/1", "bridgenet-infer/openvino/1"
 METADATA_KEY = "bridgenet_infer"
@@ -39,28 +40,39 @@ def load_checkpoint(path: Path) -> tuple[Network, Scales | None]:
     ImportError
         If it is a network for OpenVINO, which is not installed.
     """
+    return parse_checkpoint(read_regular(path), path)
+
+
+def parse_checkpoint(data: bytes, path: Path) -> tuple[Network, Scales | None]:
+    """`load_checkpoint` of bytes that were read before, from `path`."""
     try:
-        with safe_open(path, framework="pt") as file:
-            header = _read_header(file.metadata() or {})
-            tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        model = MAKERS[header["format"]](BridgeNetConfig.from_dict(header["config"]), tensors)
+        tensors = load(data)
+        header = _read_header(data)
+        kind = header.get("format")
+        if kind not in (FORMAT, COMPILED_FORMAT):
+            raise ValueError(f"its metadata has format {kind!r}, neither {FORMAT} nor {COMPILED_FORMAT}")
+        make = _make_graph if kind == FORMAT else _make_compiled
+        model = make(BridgeNetConfig.from_dict(header.get("config")), tensors)
         scales = _read_scales(header.get("scales"))
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
-        raise OSError(f"{path} is not a readable BridgeNet checkpoint: {error}") from error
+        reason = textwrap.shorten(str(error), 300, placeholder=" ...")  # torch lists tensors line by line
+        raise OSError(f"{path} is not a readable BridgeNet checkpoint: {reason}") from error
     return model, scales
 
 
-def _read_header(metadata: dict[str, str]) -> dict[str, Any]:
+def _read_header(data: bytes) -> dict[str, Any]:
+    """Our note in a safetensors file, which begins with eight bytes that count those of its JSON."""
+    metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
     header = json.loads(metadata.get(METADATA_KEY, "{}"))
-    if not isinstance(header, dict) or header.get("format") not in list(MAKERS):
-        found = header.get("format") if isinstance(header, dict) else header
-        raise ValueError(f"its metadata has format {found!r}, not one of {', '.join(MAKERS)}")
+    if not isinstance(header, dict):
+        raise ValueError(f"its metadata is no JSON object: {header!r}")
     return header
 
 
 def _make_graph(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> BridgeNet:
-    if not all(tensor.isfinite().all() for tensor in tensors.values()):
-        raise ValueError("it holds values that are not finite")
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point() or not tensor.isfinite().all():
+            raise ValueError(f"{name} holds something else than finite numbers with a fraction ({tensor.dtype})")
     if config.block_count > len(tensors):
         raise ValueError(
             f"its config asks for {config.block_count} residual blocks, the file has {len(tensors)} tensors"
@@ -73,25 +85,18 @@ def _make_graph(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> BridgeNe
 
 
 def _make_compiled(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> CompiledBridgeNet:
-    files = tensors["topology"], tensors["constants"]
-    if any(file.dtype != torch.uint8 for file in files):
-        raise ValueError(f"its files are of {', '.join(str(file.dtype) for file in files)}, not bytes")
-    return CompiledBridgeNet(config, *(file.numpy().tobytes() for file in files))
-
-
-MAKERS: dict[str, Callable[[BridgeNetConfig, dict[str, Tensor]], Network]] = {
-    FORMAT: _make_graph,
-    COMPILED_FORMAT: _make_compiled,
-}
+    if tensors.keys() != {"topology", "constants"} or any(t.dtype != torch.uint8 for t in tensors.values()):
+        raise ValueError(f"it must hold topology and constants, as bytes, and has {sorted(tensors)}")
+    return CompiledBridgeNet(config, *(tensors[name].numpy().tobytes() for name in ("topology", "constants")))
 
 
 def _read_scales(note: Any) -> Scales | None:
     """From "2-16" to (2.0, 16.0)."""
     if note is None:
         return None
-    low, high = (float(part) for part in str(note).split("-"))
+    low, high = map(float, str(note).split("-"))
     if not 0 < low <= high < math.inf:
-        raise ValueError(f"scales {note!r} are none")
+        raise ValueError(f"its scales must be two numbers like 2-16, got {note!r}")
     return low, high
 
 

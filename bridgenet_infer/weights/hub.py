@@ -6,9 +6,12 @@ The client itself checks no content, not even that of its cache, and repeats fai
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
+
+from ..write import remove_leftovers
 
 T = TypeVar("T")
 
@@ -37,30 +40,67 @@ def fetch(repo_id: str, filename: str, revision: str | None, check: Callable[[Pa
     OSError
         If the file cannot be had (HF_HUB_OFFLINE, no answer, no such file) or is still damaged.
     """
-    cached = cached_path(repo_id, filename, revision)
-    if cached is not None:
+    from huggingface_hub import constants
+
+    try:
+        return _check_cached(repo_id, filename, revision, check)
+    except OSError as damage:
+        if constants.HF_HUB_OFFLINE:
+            raise OSError(f"{damage}, and HF_HUB_OFFLINE forbids the download") from damage
+    with _alone(repo_id, filename, revision):
         try:
-            return check(cached)
+            return _check_cached(repo_id, filename, revision, check)  # another process may have been faster
+        except FileNotFoundError:
+            pass
         except OSError as damage:
             warnings.warn(f"{damage}: downloading it again", stacklevel=2)
-    path = _download(repo_id, filename, revision)
-    try:
-        return check(path)
-    except OSError as damage:
-        raise OSError(f"{repo_id} serves another {filename} than expected: {damage}") from damage
+        path = _download(repo_id, filename, revision)
+        try:
+            return check(path)
+        except OSError as damage:
+            raise OSError(f"{repo_id} serves another {filename} than expected: {damage}") from damage
+
+
+def _check_cached(repo_id: str, filename: str, revision: str | None, check: Callable[[Path], T]) -> T:
+    """What `check` makes of the cached file; FileNotFoundError if there is none."""
+    path = cached_path(repo_id, filename, revision)
+    if path is None:
+        raise FileNotFoundError(f"{_in_words(repo_id, filename, revision)} is not in the Hub cache")
+    checked = check(path)
+    with suppress(OSError):  # a cache may be read-only
+        remove_leftovers(path.parents[2] / "blobs", "*.incomplete")  # of the client, which never does
+    return checked
+
+
+@contextmanager
+def _alone(repo_id: str, filename: str, revision: str | None) -> Iterator[None]:
+    """Of all threads and processes the only one that downloads from a repository."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
+
+    lock = Path(constants.HF_HUB_CACHE, ".locks", f"models--{repo_id.replace('/', '--')}", "bridgenet-infer.lock")
+    with ExitStack() as stack:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(WeakFileLock(lock))
+        except OSError as error:
+            raise OSError(f"cannot download {_in_words(repo_id, filename, revision)}: {error}") from error
+        yield
 
 
 def _download(repo_id: str, filename: str, revision: str | None) -> Path:
     from huggingface_hub import constants, hf_hub_download
 
-    what = f"{filename} of {repo_id}" + (f" at revision {revision}" if revision else "")
-    if constants.HF_HUB_OFFLINE:
-        raise OSError(f"{what} is not in the Hub cache, or damaged there, and HF_HUB_OFFLINE forbids the download")
     try:
         # forced: without a usable answer the client would otherwise try again for half a minute
         return Path(hf_hub_download(repo_id, filename, revision=revision, force_download=True))
     except Exception as error:  # its own classes, the HTTP client's, ValueError, OSError: all mean the same here
+        what = _in_words(repo_id, filename, revision)
         raise OSError(f"cannot download {what} from {constants.ENDPOINT}: {first_cause(error)}") from error
+
+
+def _in_words(repo_id: str, filename: str, revision: str | None) -> str:
+    return f"{filename} of {repo_id}" + (f" at revision {revision}" if revision else "")
 
 
 def first_cause(error: BaseException) -> str:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..compiled import Network
-from .checkpoint import Scales, load_checkpoint
+from .checkpoint import Scales, parse_checkpoint
+from .files import read_regular
 from .hub import fetch
-from .manifest import DEFAULT_WEIGHTS, MANIFEST, ManifestEntry, read_manifest
-
-WORD = r"[\w-][\w.-]*"
+from .manifest import DEFAULT_WEIGHTS, MANIFEST, WORD, ManifestEntry, read_manifest
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,8 @@ def load_entry(entry: ManifestEntry) -> Checkpoint:
 
 
 def _verified(entry: ManifestEntry, path: Path) -> Checkpoint:
-    digest = entry.verify(path)
-    return Checkpoint(*load_checkpoint(path), entry.name, digest)
+    data = entry.read(path)  # once: what is verified is what is loaded
+    return Checkpoint(*parse_checkpoint(data, path), entry.name, entry.sha256)
 
 
 def _load_path(path: Path) -> Checkpoint:
@@ -85,11 +84,12 @@ def _load_path(path: Path) -> Checkpoint:
             raise OSError(f"{path} must hold exactly one .safetensors file, it has {len(found)}")
         path = found[0]
     manifest = path.parent / MANIFEST
-    entries = read_manifest(manifest) if manifest.is_file() else {}
+    entries = read_manifest(manifest) if os.path.lexists(manifest) else {}
     entry = next((e for e in entries.values() if e.file == path.name), None)
     if entry is not None:
         return _verified(entry, path)
-    return Checkpoint(*load_checkpoint(path), path.stem, hashlib.sha256(path.read_bytes()).hexdigest())
+    data = read_regular(path)
+    return Checkpoint(*parse_checkpoint(data, path), path.stem, hashlib.sha256(data).hexdigest())
 
 
 def _load_repository(repo_id: str, name: str | None, revision: str | None) -> Checkpoint:

@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from ..shared_files import find_shared_file
+from .files import read_regular
 
 MANIFEST = "weights_manifest.json"
 DEFAULT_WEIGHTS = "lite"
 PACKAGE_FOLDER = Path(__file__).parents[1]
 CHECKPOINT_FOLDER = PACKAGE_FOLDER / "checkpoints"  # bundled files
+
+WORD = r"[\w-][\w.-]*"
+FIELDS = {"name": (str,), "file": (str,), "sha256": (str,), "size": (int,),
+          "repo_id": (str, type(None)), "revision": (str, type(None))}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,15 @@ class ManifestEntry:
     revision: str | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w-][\w.-]*\.safetensors", self.file):  # a plain name: no folder to escape to
+        for name, kinds in FIELDS.items():
+            if type(getattr(self, name)) not in kinds:
+                raise ValueError(f"{self.name}: {name} must not be {getattr(self, name)!r}")
+        low, high = self.scales
+        if {type(low), type(high)} - {int, float} or not 0 < low <= high < math.inf:
+            raise ValueError(f"{self.name}: scales must be two numbers, least and largest, got {self.scales}")
+        if not re.fullmatch(WORD, self.name):
+            raise ValueError(f"name must be a word, got {self.name!r}")
+        if not re.fullmatch(rf"{WORD}\.safetensors", self.file):  # a plain name: no folder to escape to
             raise ValueError(f"{self.name}: file must be a plain .safetensors name, got {self.file!r}")
         if not re.fullmatch("[0-9a-f]{64}", self.sha256) or self.size <= 0:
             raise ValueError(f"{self.name}: needs a sha256 and a positive size, got {self.sha256!r}, {self.size}")
@@ -68,22 +81,22 @@ class ManifestEntry:
         """Where the file lies if this installation has it."""
         return CHECKPOINT_FOLDER / self.file
 
-    def verify(self, path: Path) -> str:
-        """Compare a file with size and sha256, and return the latter.
+    def read(self, path: Path) -> bytes:
+        """A file's content, compared with size and sha256.
 
         Raises
         ------
         OSError
             If the file cannot be read or differs.
         """
-        data = path.read_bytes()
+        data = read_regular(path)
         digest = hashlib.sha256(data).hexdigest()
         if (digest, len(data)) != (self.sha256, self.size):
             raise OSError(
                 f"{path} is damaged: sha256 {digest}, {len(data)} bytes; "
                 f"the manifest has {self.sha256}, {self.size} bytes"
             )
-        return digest
+        return data
 
 
 def manifest_path() -> Path:
@@ -107,8 +120,8 @@ def read_manifest(path: Path | None = None) -> dict[str, ManifestEntry]:
     """
     path = path or manifest_path()
     try:
-        entries = [_read_entry(raw) for raw in json.loads(path.read_text(encoding="utf-8"))["checkpoints"]]
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        entries = [_read_entry(raw) for raw in json.loads(read_regular(path))["checkpoints"]]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise OSError(f"{path} is not a readable weights manifest: {error!r}") from error
     return {entry.name: entry for entry in entries}
 
@@ -117,11 +130,11 @@ def _read_entry(raw: dict[str, Any]) -> ManifestEntry:
     """The fields that loading needs; a manifest tells more (data, licence, training, metrics)."""
     low, high = raw["scales"]
     return ManifestEntry(
-        name=str(raw["name"]),
-        file=str(raw["file"]),
-        sha256=str(raw["sha256"]),
-        size=int(raw["size"]),
-        scales=(float(low), float(high)),
+        name=raw["name"],
+        file=raw["file"],
+        sha256=raw["sha256"],
+        size=raw["size"],
+        scales=(low, high),
         repo_id=raw.get("repo_id"),
         revision=raw.get("revision"),
     )
