@@ -21,7 +21,7 @@ from .replay import Replay
 from .restore import Restored, to_container
 from .run import TileRunner, run_network
 from .tile import resolve_tiling, tile_size
-from .validate import ArrayLike, check_depth, check_rgb, resolve_scale
+from .validate import ArrayLike, check_depth, check_rgb, resolve_scale, suspect_marker
 from .weights import DEFAULT_WEIGHTS as DEFAULT_WEIGHTS
 from .weights import load_weights
 
@@ -221,13 +221,15 @@ class DepthUpsampler:
         Warns
         -----
         UserWarning
-            If the weights were trained for other scales.
+            If the weights were trained for other scales, or the depth is full of what looks like a mark for holes.
         """
         received = check_depth(lr_depth, invalid)
         rgb_array = check_rgb(rgb, len(received.raw), received.batched)
         size = rgb_array.shape[1], rgb_array.shape[2]
         scale = resolve_scale(scale, received.raw.shape[1:], size)
         self._warn_of_other_scales(scale)
+        if marker := suspect_marker(received):
+            warnings.warn(marker, stacklevel=2)
         tiling = resolve_tiling(tile, size)
         if estimate_depth and self.model.mde is None:
             raise ValueError(f"weights {self.weights!r} have no MDENet: no depth estimate")

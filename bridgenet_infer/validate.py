@@ -20,6 +20,8 @@ Size = tuple[int, int]
 
 MIN_SCALE, MAX_SCALE = 2, 16
 MAX_FLOAT = float(np.finfo(np.float64).max)
+DIFFERENT = 0.05  # of two aspect ratios
+FREQUENT = (0.01, 16)  # share and number of samples from which one value stands out
 RGB_FLOATS = ("float16", "bfloat16", "float32", "float64")
 DEPTH_DTYPES = ("uint8", "uint16", "int32", "float16", "float32", "float64")
 
@@ -84,7 +86,8 @@ def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolut
         raise TypeError(f"lr_depth must be a NumPy array, PIL image or torch tensor, got {type(lr_depth).__name__}")
     _check_depth_dtype(raw)
     if raw.ndim not in (2, 3) or raw.size == 0:
-        raise ValueError(f"lr_depth must be a non-empty (h, w) or (B, h, w), got shape {raw.shape}")
+        hint = "; a channel axis is to be taken off: [:, 0] or [..., 0]" if raw.ndim == 4 and 1 in raw.shape[1:] else ""
+        raise ValueError(f"lr_depth must be a non-empty (h, w) or (B, h, w), got shape {raw.shape}{hint}")
     batch = raw if raw.ndim == 3 else raw[None]
     valid = _find_valid(batch, invalid)
     if (batch[valid] < 0).any():
@@ -104,6 +107,22 @@ def _find_valid(raw: Array, invalid: float | None) -> npt.NDArray[np.bool_]:
             raise TypeError(f"invalid must be a number, got {invalid!r}")
         valid &= raw != _marker(invalid, raw.dtype)
     return valid
+
+
+def suspect_marker(depth: LowResolutionDepth) -> str:
+    """What looks like a mark for holes and would be taken for depth: a frequent value far beyond all others; or ""."""
+    values = depth.raw[depth.valid]
+    if values.size == 0:
+        return ""
+    most = values.max()
+    marked = values == most
+    count = int(marked.sum())
+    if count < max(FREQUENT[0] * values.size, FREQUENT[1]) or marked.all() or values[~marked].max() > most / 2:
+        return ""
+    return (
+        f"{count / values.size:.1%} of the depth is exactly {most:g}, at least twice all else: if that marks holes, "
+        f"say so by invalid={most:g}"
+    )
 
 
 def _marker(invalid: float, dtype: np.dtype[Any]) -> Any:
@@ -160,7 +179,8 @@ def check_rgb(rgb: ArrayLike, batch: int, batched: bool) -> Array | Tensor:
         array: Array | Tensor = _rgb_from_pil(rgb)
     elif isinstance(rgb, Tensor):
         if rgb.ndim not in (3, 4) or rgb.shape[-3] not in (1, 3, 4):
-            raise ValueError(f"an RGB tensor must be (3, H, W) or (B, 3, H, W), got {tuple(rgb.shape)}")
+            hint = "; movedim(-1, -3) brings channels first" if rgb.shape[-1:] == (3,) else ""
+            raise ValueError(f"an RGB tensor must be (3, H, W) or (B, 3, H, W), got {tuple(rgb.shape)}{hint}")
         _check_dense("rgb", rgb)
         array = rgb.detach().movedim(-3, -1)
     elif isinstance(rgb, np.ndarray):
@@ -174,7 +194,10 @@ def check_rgb(rgb: ArrayLike, batch: int, batched: bool) -> Array | Tensor:
     if array.ndim != 4 or array.shape[-1] not in (1, 3, 4) or 0 in shape:
         raise ValueError(f"rgb must be a non-empty (H, W, 3), (H, W) or (B, H, W, 3), got shape {shape}")
     if array.shape[0] != batch:
-        raise ValueError(f"rgb of shape {shape} holds {array.shape[0]} images, lr_depth {batch}")
+        hint = "" if batched else "; rgb comes first, then lr_depth"
+        if batched and array.shape[0] == 1:
+            hint = "; one depth map is (h, w), without an axis for channels"
+        raise ValueError(f"rgb of shape {shape} holds {array.shape[0]} images, lr_depth {batch}{hint}")
     _check_range(array)
     return array[..., :3]
 
@@ -250,5 +273,16 @@ def _fits(scale: float, lr_size: Size, hr_size: Size) -> bool:
 
 
 def _describe(shapes: str, lr_size: Size, hr_size: Size) -> str:
+    if lr_size == hr_size:
+        return (
+            f"{shapes}: there is nothing to up-sample. Give the depth camera's own frames, not what a driver has "
+            "aligned to the image, or one sample of each block, such as depth[4::8, 4::8]"
+        )
     vertical, horizontal = (high / low for low, high in zip(lr_size, hr_size, strict=True))
-    return f"{shapes}, which imply {vertical:.4g} vertically and {horizontal:.4g} horizontally"
+    words = f"{shapes}, which imply {vertical:.4g} vertically and {horizontal:.4g} horizontally"
+    if abs(vertical / horizontal - 1) < DIFFERENT:
+        return words
+    turned = hr_size[1] / lr_size[0], hr_size[0] / lr_size[1]
+    if abs(turned[0] / turned[1] - 1) < DIFFERENT:
+        return f"{words}; they would fit if one were turned by 90 degrees (orientation tags are not obeyed)"
+    return f"{words}: both must show the same extent (cut both alike, or register the depth if the cameras differ)"

@@ -29,6 +29,7 @@ DTYPES_BY_SUFFIX: dict[str, tuple[str, ...]] = {
     ".exr": ("float32",),
 }
 PART = ".part"
+HOLE = (96, 96, 96)  # far is black
 STALE_SECONDS = 600  # a write takes seconds: what is older was left by a kill
 
 
@@ -45,6 +46,8 @@ def check_depth_path(path: str | os.PathLike[str], dtype: npt.DTypeLike) -> None
     path, name = Path(path), np.dtype(dtype).name
     if not can_hold(path.suffix, name):
         able = [suffix for suffix, dtypes in DTYPES_BY_SUFFIX.items() if name in dtypes]
+        if not able:
+            raise ValueError(f"{path}: no file holds {name} depth; make it uint16, int32 or float32")
         raise ValueError(f"{path}: {path.suffix or 'no suffix'} cannot hold {name} depth; use {', '.join(able)}")
     require_codec(path)
     if not path.parent.is_dir():
@@ -87,7 +90,7 @@ def _encode(suffix: str, depth: Array) -> bytes:
 
 
 def write_preview(path: str | os.PathLike[str], depth: Array, valid: npt.NDArray[np.bool_]) -> None:
-    """Write a coloured 8-bit PNG: near is bright, holes are black; colours span percentiles 2 to 98.
+    """Write a coloured 8-bit PNG: near is bright, holes are grey; colours span percentiles 2 to 98.
 
     Raises
     ------
@@ -98,7 +101,7 @@ def write_preview(path: str | os.PathLike[str], depth: Array, valid: npt.NDArray
     nearness = 1 - (np.where(valid, depth, low).astype(np.float64) - low) / max(high - low, 1e-12)
     levels = (np.clip(nearness, 0, 1) * 255).astype(np.uint8)
     picture = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
-    picture[~valid] = 0
+    picture[~valid] = HOLE
     _, encoded = cv2.imencode(".png", picture)
     write_atomically(Path(path), encoded.tobytes())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from bridgenet_infer.upsampler import DepthUpsampler
 from bridgenet_infer.validate import MAX_SCALE, MIN_SCALE, check_depth, check_rgb, resolve_scale, unit_range
 
 sides = st.integers(1, 400)
@@ -181,3 +183,48 @@ def test_other_numbers_are_no_rgb() -> None:
         with pytest.raises(TypeError, match="uint8, uint16 or float"):
             check_rgb(rgb, 1, False)
     assert math.isclose(unit_range(torch.tensor(51, dtype=torch.uint8)), 0.2, rel_tol=1e-6)
+
+
+# What people do wrong, and are told
+
+
+@pytest.mark.parametrize(("dtype", "mark"), [("uint16", 65535), ("float32", 10000.0), ("int32", 65535)])
+def test_a_frequent_value_far_beyond_all_others_is_pointed_out(
+    tiny_upsampler: DepthUpsampler, dtype: str, mark: float
+) -> None:
+    rng = np.random.default_rng(0)
+    depth = rng.uniform(500, 4000, (24, 32)).astype(dtype)
+    rgb = rng.integers(0, 256, (96, 128, 3), np.uint8)
+    depth[:4] = mark
+    with pytest.warns(UserWarning, match=rf"16\.7% of the depth is exactly {mark:g}.* invalid={mark:g}"):
+        tiny_upsampler(rgb, depth)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tiny_upsampler(rgb, depth, invalid=mark)
+        depth[:4] = 4500  # a wall is no mark
+        tiny_upsampler(rgb, depth)
+        depth[0, :15] = mark  # a few wild samples are none either
+        tiny_upsampler(rgb, depth)
+        tiny_upsampler(rgb, np.full_like(depth, mark))
+
+
+@pytest.mark.parametrize(
+    ("rgb", "depth", "words"),
+    [
+        ((48, 64, 3), (48, 64), "there is nothing to up-sample.*depth\\[4::8, 4::8\\]"),
+        ((1080, 1920, 3), (424, 512), "register the depth if the cameras differ"),
+        ((64, 48, 3), (6, 8), "turned by 90 degrees"),
+        ((48, 64, 3), (1, 6, 8, 1), "channel axis"),
+        ((48, 64, 3), (6, 8, 1), "without an axis for channels|lr_depth 6"),
+    ],
+)
+def test_messages_tell_what_to_do(
+    tiny_upsampler: DepthUpsampler, rgb: tuple[int, ...], depth: tuple[int, ...], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        tiny_upsampler(np.zeros(rgb, np.uint8), np.ones(depth, np.uint16))
+
+
+def test_channels_last_tensors_are_told_how_to_turn(tiny_upsampler: DepthUpsampler) -> None:
+    with pytest.raises(ValueError, match=r"movedim\(-1, -3\)"):
+        tiny_upsampler(torch.zeros(48, 64, 3), torch.ones(6, 8))

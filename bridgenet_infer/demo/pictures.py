@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..write import HOLE
+
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 Picture = npt.NDArray[np.uint8]
@@ -16,7 +18,6 @@ Span = tuple[float, float]
 LONGEST_SIDE = 1280  # of a picture on the page; the result itself keeps its size
 SHOWN_PERCENTILES = (1, 99)
 ERROR_PERCENTILE = 97  # of bicubic's errors: brighter than that is all the same
-HOLE = (96, 96, 96)
 DEPTH_COLOURS, ERROR_COLOURS = cv2.COLORMAP_INFERNO, cv2.COLORMAP_MAGMA
 
 
