@@ -109,8 +109,8 @@ def _read_depth_image(path: Path) -> Array:
     with _open_image(path, path.read_bytes()) as image:
         if image.mode not in PIL_DEPTH_MODES:
             raise ValueError(
-                f"{path}: depth must have one channel, got an image of mode {image.mode}, {image.size}; if its channels "
-                "are equal keep one, a picture in false colours holds no depth"
+                f"{path}: depth must have one channel, got an image of mode {image.mode}, {image.size}; if its "
+                "channels are equal keep one, a picture in false colours holds no depth"
             )
         if (pages := _count_pages(path, image)) != 1:
             raise ValueError(f"{path}: depth must have one page, got {pages}")
