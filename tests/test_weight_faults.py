@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ MAKERS: dict[str, tuple[int, Callable[[Place, Path], Iterator[Case]]]] = {
     "bit flips": (50, lambda place, folder: flipped(place, 50, seed=4)),
     "files exchanged": (20, lambda place, folder: exchanged(place.file.parent)),
     "cut short": (20, lambda place, folder: truncated(place, 5, seed=5)),
-    "foreign": (50, lambda place, folder: islice(foreign(folder / "foreign"), 0, None, 8)),  # each makes a graph
+    "foreign": (30, lambda place, folder: foreign(folder / "foreign", every=16)),  # each makes a graph
     "no regular file": (25, lambda place, folder: no_files(folder / "odd", place)),
     "manifest edited": (100, lambda place, folder: edited_manifests(folder / "edited", seed=6)),
 }
