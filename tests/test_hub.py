@@ -16,11 +16,10 @@ from typing import Any
 
 import pytest
 
+from bridgenet_infer.weights.hub import first_cause
 from bridgenet_infer.write import STALE_SECONDS
 from faults.hub_server import HubServer
 from faults.weight_race import race
-
-from bridgenet_infer.weights.hub import first_cause
 
 REPO = "makers/tiny-depth"
 OLD, NEW = "a" * 40, "b" * 40

@@ -124,7 +124,7 @@ class BridgeNetConfig:
         return cls.from_dict(json.loads(text))
 
     @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> BridgeNetConfig:
+    def from_dict(cls, fields: Any) -> BridgeNetConfig:
         """Build from a mapping; ValueError if it is none, or names the fields that do not exist."""
         if not isinstance(fields, dict):
             raise ValueError(f"a config must be a JSON object, got {type(fields).__name__}")
