@@ -219,6 +219,16 @@ def test_a_connection_that_was_recorded_twice_is_copied_as_one(tmp_path: Path) -
     assert count(tmp_path / "out.bag")["/talk"] == 2
 
 
+def test_a_topic_that_the_metadata_list_twice_in_different_words_is_refused(tmp_path: Path, attempt: Attempt) -> None:
+    source, mark = record(tmp_path / "in", "sqlite3"), "  - message_count"
+    metadata = source / "metadata.yaml"
+    block = next(mark + part for part in metadata.read_text().split(mark) if TEXT in part)
+    metadata.write_text(metadata.read_text().replace(block, block.replace("RIHS01_", "RIHS01_0") + block))
+    code, error = attempt(source, tmp_path / "out")
+    assert (code, f"{TEXT} cannot be copied" in error) == (1, True)
+    assert_nothing_written(tmp_path / "out")
+
+
 def test_frames_of_another_recording_are_not_reused(tmp_path: Path) -> None:
     calls = 0
 

@@ -162,7 +162,8 @@ def test_a_stream_has_a_whole_number_of_places() -> None:
     "header",
     [
         [], 5, {"format": []}, {"config": 5}, {"config": None}, {"scales": 4}, {"scales": "nan-nan"}, {"scales": "4-2"},
-        {"config": {"dsr_widths": [10**7] * 4}}, {"config": {"trunk_blocks": 10**9}},
+        {"config": {"dsr_widths": [10**7] * 4}}, {"config": {"mde_widths": [10**30] * 5}},
+        {"config": {"trunk_blocks": 10**9}},
     ],
 )  # fmt: skip
 def test_headers_of_checkpoints_that_lie(tiny_checkpoint: Path, tmp_path: Path, header: Any) -> None:

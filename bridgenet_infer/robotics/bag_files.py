@@ -17,8 +17,10 @@ import numpy.typing as npt
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.rosbag1 import Writer as Ros1Writer
+from rosbags.rosbag1 import WriterError as Ros1WriterError
 from rosbags.rosbag2 import StoragePlugin
 from rosbags.rosbag2 import Writer as Ros2Writer
+from rosbags.rosbag2 import WriterError as Ros2WriterError
 from rosbags.typesys import Stores, get_typestore
 
 from ..write import PART, write_atomically, write_depth
@@ -108,7 +110,10 @@ class BagWriter:
                 raise ValueError(f"the bag has {connection.topic} already; name another with --output-topic")
             # a node that was restarted while it was recorded has the same connection twice
             twin = next((c for c in self._reader.connections if _key(c) == _key(connection)), connection)
-            self._copies[connection.id] = self._copies.get(twin.id) or self._copy(connection)
+            try:
+                self._copies[connection.id] = self._copies.get(twin.id) or self._copy(connection)
+            except (Ros1WriterError, Ros2WriterError) as error:  # two connections that differ in what no bag can
+                raise ValueError(f"{connection.topic} cannot be copied: {error}") from error
         self._depth = self._bag.add_connection(topics[0], IMAGE, typestore=self._store)
         if with_info:
             self._info = self._bag.add_connection(topics[1], INFO, typestore=self._store)

@@ -51,7 +51,8 @@ def parse_checkpoint(data: bytes, path: Path) -> tuple[Network, Scales | None]:
         header = _read_header(data)
         model = MAKERS[header["format"]](BridgeNetConfig.from_dict(header["config"]), tensors)
         scales = _read_scales(header.get("scales"))
-    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
+    # TypeError: torch's, of widths beyond 64 bits
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = textwrap.shorten(str(error), 300, placeholder=" ...")  # torch lists tensors line by line
         raise OSError(f"{path} is not a readable BridgeNet checkpoint: {reason}") from error
     return model, scales
