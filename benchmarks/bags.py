@@ -39,7 +39,7 @@ def main() -> None:
     """Command line of the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=10)
-    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--weights", default="default")
     parser.add_argument("--out", type=Path, default=Path("out", "bags"))
     options = parser.parse_args()
     rgb, depth = read_rgb(DESK / "rgb.png"), read_depth(DESK / "depth_lr.png")

@@ -1,4 +1,4 @@
-"""Where it is hard, enlarged: `python -m benchmarks.crops [--scale 8] [--weights lite]`.
+"""Where it is hard, enlarged: `python -m benchmarks.crops [--scale 8] [--weights default]`.
 
 Crops of Art (rings and brushes) and Laundry (lattice) into --out: RGB, bicubic, ours, truth above; below them the
 absolute errors of bicubic and of ours, black for 0, brightest for a quarter of the crop's depth range.
@@ -29,7 +29,7 @@ def main() -> None:
     """Command line of the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", type=int, choices=(4, 8, 16), default=8)
-    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--weights", default="default")
     parser.add_argument("--out", type=Path, default=Path("out", "crops"))
     options = parser.parse_args()
     upsampler = DepthUpsampler.from_pretrained(options.weights)

@@ -45,6 +45,11 @@ class RgbdScene:
     unit_scale: float
     folder: Path
 
+    @property
+    def group(self) -> str:
+        """The folder of scenes of one size and kind, such as middlebury2006_half."""
+        return self.folder.parent.name
+
     def lr_depth(self, scale: int) -> npt.NDArray[np.uint8]:
         """The published LR input lr_x{scale}.png, (h, w) uint8. OSError if there is none for this scale."""
         return np.asarray(Image.open(self.folder / f"lr_x{scale}.png"))
@@ -66,7 +71,7 @@ def middlebury2005() -> list[RgbdScene]:
 def sensor_frames() -> list[RgbdScene]:
     """Every frame below sensor/, sorted by path; those of 7-Scenes registered to their image."""
     frames = unregistered_frames()
-    return [_register(frame) if "7scenes" in frame.folder.parent.name else frame for frame in frames]
+    return [_register(frame) if "7scenes" in frame.group else frame for frame in frames]
 
 
 def unregistered_frames() -> list[RgbdScene]:
@@ -89,7 +94,7 @@ def rendered_scenes(count: int = 4) -> list[RgbdScene]:
 
 
 def validation_scenes() -> list[RgbdScene]:
-    """Every scene below val/, sorted by path; disparities with holes."""
+    """Every scene below val/, sorted by path; disparities with holes. Some scenes are there at several sizes."""
     return _scenes_below("val")
 
 

@@ -1,7 +1,8 @@
-"""Where the error lies: `python -m benchmarks.errors [--scenes val|eval] [--scale 8] [--weights lite]`.
+"""Where the error lies: `python -m benchmarks.errors [--scenes val|eval] [--scale 8] [--weights default]`.
 
 Every pixel belongs to the first of the kinds below that fits; the table tells how many there are, the mean absolute
 error of bicubic and of ours there, and the share of our whole error. Grey levels of 0..255, results rounded to 8 bits.
+Scenes of one size make a group, and each group counts as much as any other.
 """
 
 from __future__ import annotations
@@ -42,27 +43,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", choices=("val", "eval"), default="val")
     parser.add_argument("--scale", type=int, default=8)
-    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--weights", default="default")
     parser.add_argument("--out", type=Path, default=Path("out", "errors"))
     options = parser.parse_args()
     scale, upsampler = options.scale, DepthUpsampler.from_pretrained(options.weights)
-    sums = np.zeros((len(KINDS), 3))  # pixels, error of bicubic, error of ours
+    groups: dict[str, Array] = {}  # pixels, error of bicubic, error of ours of each kind
     for scene in validation_scenes() if options.scenes == "val" else middlebury2005():
         rgb, lr, truth = make_pair(scene, scale)
         kinds = classify(rgb, truth, scene.valid[: truth.shape[0], : truth.shape[1]], scale)
         results = (round_to(bicubic(lr, truth.shape), np.uint8), upsampler(rgb, np.maximum(lr, 1), scale))
         errors = [np.abs(result.astype(np.float64) - truth) for result in results]
+        sums = groups.setdefault(scene.group, np.zeros((len(KINDS), 3)))
         for column, values in enumerate((np.ones(truth.shape), *errors)):
             sums[:, column] += np.bincount(kinds.ravel(), values.ravel(), len(KINDS))
-    pixels, plain, ours = sums.T
+    shares = sum(sums / sums[:, 0].sum() for sums in groups.values()) / len(groups)
+    pixels, plain, ours = shares.T
     rows = [
-        [kind, f"{pixels[i] / pixels.sum():.1%}", *(f"{e[i] / max(pixels[i], 1):.3f}" for e in (plain, ours)),
+        [kind, f"{pixels[i] / pixels.sum():.1%}", *(f"{e[i] / max(pixels[i], 1e-9):.3f}" for e in (plain, ours)),
          f"{ours[i] / ours.sum():.1%}"] for i, kind in enumerate(KINDS)
     ]  # fmt: skip
     rows.append(["all", "100.0%", *(f"{e.sum() / pixels.sum():.3f}" for e in (plain, ours)), "100.0%"])
     print(f"weights {upsampler.weights}, {options.scenes}, x{scale}")
     print(text_table(["", "pixels", "bicubic", "ours", "of our error"], rows))
-    content = {"kinds": KINDS, "sums": sums.tolist()}
+    content = {"kinds": KINDS, "shares": shares.tolist()}
     write_result(options.out / f"{options.scenes}_x{scale}.json", content, [upsampler])
 
 

@@ -1,4 +1,4 @@
-"""The two rendered examples: `python -m benchmarks.examples [--weights lite]`.
+"""The two rendered examples: `python -m benchmarks.examples [--weights default]`.
 
 Mean absolute error against exact depth, and whether absolute depth holds: the kernel that made the LR depth (Pillow
 bicubic), applied to the result, should give the LR depth back. Its deviation is in per cent of the LR depth's range.
@@ -30,7 +30,7 @@ MEASURES = ("error mm", "deviation %", "worst %", "bias %")
 def main() -> None:
     """Command line of the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", nargs="+", default=["lite"])
+    parser.add_argument("--weights", nargs="+", default=["default"])
     parser.add_argument("--out", type=Path, default=Path("out", "examples"))
     options = parser.parse_args()
     loaded = [DepthUpsampler.from_pretrained(name, device="cpu") for name in options.weights]

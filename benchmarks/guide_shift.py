@@ -1,4 +1,4 @@
-"""What a misregistered guide costs: `python -m benchmarks.guide_shift --weights lite`.
+"""What a misregistered guide costs: `python -m benchmarks.guide_shift --weights default`.
 
 Middlebury 2005 with the published LR inputs and the RGB image moved by 0 to 8 HR pixels: mean MAD of the six scenes.
 """
@@ -24,7 +24,7 @@ from training.sensors import disturb_guide
 def main() -> None:
     """Command line of the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", nargs="+", default=["lite"])
+    parser.add_argument("--weights", nargs="+", default=["default"])
     parser.add_argument("--scale", type=int, choices=(4, 8, 16), default=8)
     parser.add_argument("--shifts", type=float, nargs="+", default=[0, 1, 2, 3, 4, 6, 8])
     parser.add_argument("--out", type=Path, default=Path("out", "guide_shift"))

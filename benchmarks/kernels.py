@@ -1,4 +1,4 @@
-"""LR kernels and scales that the published table does not have: `python -m benchmarks.kernels [--weights lite ...]`.
+"""LR kernels and scales that the published table does not have: `python -m benchmarks.kernels [--weights default ...]`.
 
 Middlebury 2005, LR made here from the 8-bit truth: by four kernels at the table's scales, and by Pillow bicubic at
 intermediate scales (truth cropped to a multiple of the scale). Mean absolute difference of 8-bit results, ours and
@@ -50,7 +50,7 @@ KERNELS: dict[str, Callable[[Array, Size], Array]] = {
 def main() -> None:
     """Command line of the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", nargs="+", default=["lite"])
+    parser.add_argument("--weights", nargs="+", default=["default"])
     parser.add_argument("--scales", type=int, nargs="*", default=TABLE_SCALES, help="for all kernels")
     parser.add_argument("--intermediate", type=int, nargs="*", default=[2, 3, 5, 6, 12], help="for Pillow bicubic")
     parser.add_argument("--out", type=Path, default=Path("out", "kernels"))

@@ -72,12 +72,16 @@ def measure_layers(model: BridgeNet, rgb: Tensor, d_up: Tensor, rounds: int = 5)
     return sorted(layers, key=lambda layer: -layer.seconds), float(np.median(totals[1:]))
 
 
-def profile_compiled(path: Path, rgb: Tensor, d_up: Tensor) -> dict[str, float]:
-    """Milliseconds by kind of operation of a network for OpenVINO, as its own counters tell, largest first."""
+def profile_compiled(path: Path, scale: int, rgb: Tensor, d_up: Tensor) -> dict[str, float]:
+    """Milliseconds by kind of operation of a network for OpenVINO, as its own counters tell, largest first.
+
+    `scale` is that of the network, if the file holds several.
+    """
     import openvino
 
     with safe_open(path, framework="pt") as file:
-        topology, constants = (file.get_tensor(name).numpy().tobytes() for name in ("topology", "constants"))
+        prefix = "" if "topology" in file.keys() else f"x{scale}."  # noqa: SIM118 (no mapping)
+        topology, constants = (file.get_tensor(prefix + name).numpy().tobytes() for name in ("topology", "constants"))
     core = openvino.Core()
     settings = {"PERF_COUNT": "YES", "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     request = core.compile_model(core.read_model(topology, constants), "CPU", settings).create_infer_request()

@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, nargs="+", default=[1, 10, 100])
     parser.add_argument("--scale", type=int, default=8)
     parser.add_argument("--tile", default="auto", help="auto, whole, or a side")
-    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--weights", default="default")
     parser.add_argument("--out", type=Path, default=Path("out", "memory"))
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -37,7 +37,7 @@ PATIENCE = 120  # seconds for one frame
 def main() -> None:
     """Command line of the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--weights", default="default")
     parser.add_argument("--size", type=int, nargs=2, default=[480, 640], metavar=("H", "W"))
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--frames", type=int, default=2, help="per turn")

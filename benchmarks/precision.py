@@ -28,7 +28,7 @@ def main() -> int:
     """Print the table; 1 if half precision is farther away than the limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scales", type=int, nargs="+", choices=(4, 8, 16), default=[4, 8, 16])
-    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--weights", default="default")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, default=Path("out", "precision"))
     options = parser.parse_args()

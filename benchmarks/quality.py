@@ -1,4 +1,4 @@
-"""The Middlebury 2005 table: `python -m benchmarks.quality --scales 4 8 16 [--weights lite lite-x4 ...]`.
+"""The Middlebury 2005 table: `python -m benchmarks.quality --scales 4 8 16 [--weights default x4 ...]`.
 
 Every prediction is 8-bit (clamped, rounded) and scored on all pixels of the six images, without crop or mask. The LR
 inputs are the published ones, made with Pillow's BICUBIC on 8-bit images; a checkpoint trained for another kernel
@@ -201,7 +201,9 @@ def _mean(values: Sequence[float]) -> float:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description="Score on Middlebury 2005.")
     parser.add_argument("--scales", type=int, nargs="+", choices=(4, 8, 16), default=[4, 8, 16])
-    parser.add_argument("--weights", nargs="+", default=["lite"], help="manifest names, .safetensors files or folders")
+    parser.add_argument(
+        "--weights", nargs="+", default=["default"], help="manifest names, .safetensors files or folders"
+    )
     parser.add_argument("--device", help="cpu or cuda; a GPU by default if there is one")
     parser.add_argument("--out", type=Path, default=Path("out", "quality"), help="folder for JSON and error maps")
     parser.add_argument("--degrade", choices=list(SENSORS), help="LR as of this sensor")

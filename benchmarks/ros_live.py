@@ -1,4 +1,4 @@
-"""The ROS 1 node, live: `python -m benchmarks.ros_live [--frames 200] [--rate 10] [--weights lite]`.
+"""The ROS 1 node, live: `python -m benchmarks.ros_live [--frames 200] [--rate 10] [--weights default]`.
 
 A ROS master, the node, and a peer that publishes the desk at a rate and receives, each its own process. Needs what
 `benchmarks.ros_world` names.
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--rate", type=float, default=10, help="Hz")
-    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--weights", default="default")
     parser.add_argument("--out", type=Path, default=Path("out", "ros_live"))
     options = parser.parse_args()
     rgb, depth = read_rgb(DESK / "rgb.png"), read_depth(DESK / "depth_lr.png")

@@ -8,27 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import rospy
+from torch import nn
 
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.per_scale import networks_of
 from bridgenet_infer.robotics.parameters import NodeParameters, Upsample
 from bridgenet_infer.robotics.ros1 import main
 
 
-class TimedNetwork:
-    """A network that adds up the seconds of its calls."""
+class Clock:
+    """Adds up the seconds of networks' calls; one runs at a time."""
 
-    def __init__(self, network: Any) -> None:
-        self.network, self.seconds = network, 0.0
+    def __init__(self) -> None:
+        self.seconds = self._began = 0.0
 
-    def __call__(self, *inputs: Any) -> Any:
-        """As the network's own."""
-        start = time.monotonic()
-        result = self.network(*inputs)
-        self.seconds += time.monotonic() - start
-        return result
+    def watch(self, network: nn.Module) -> None:
+        """From now on."""
+        network.register_forward_pre_hook(self._start)
+        network.register_forward_hook(self._stop)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.network, name)
+    def _start(self, *_: Any) -> None:
+        self._began = time.monotonic()
+
+    def _stop(self, *_: Any) -> None:
+        self.seconds += time.monotonic() - self._began
 
 
 timeline: list[tuple[float, float, float]] = []
@@ -37,13 +40,14 @@ timeline: list[tuple[float, float, float]] = []
 def load(parameters: NodeParameters) -> Upsample:
     """As the node does it, timed."""
     upsampler = DepthUpsampler.from_pretrained(parameters.weights, device="cpu")
-    network = TimedNetwork(upsampler.model)
-    upsampler.model = network  # type: ignore[assignment]
+    clock = Clock()
+    for network in networks_of(upsampler.model):
+        clock.watch(network)
 
     def upsample(rgb: Any, depth: Any) -> Any:
-        before, start = network.seconds, time.monotonic()
+        before, start = clock.seconds, time.monotonic()
         result = upsampler(rgb, depth)
-        timeline.append((start, time.monotonic(), network.seconds - before))
+        timeline.append((start, time.monotonic(), clock.seconds - before))
         return result
 
     return upsample

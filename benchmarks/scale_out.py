@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=[320, 240], metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--pairs", type=int, default=120)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--weights", default="default")
     parser.add_argument("--ways", type=int, nargs="+", default=list(range(len(WAYS))), help="by number, from 0")
     parser.add_argument("--out", type=Path, default=Path("out", "scale_out"))
     options = parser.parse_args()

@@ -102,7 +102,7 @@ def prepare(scene: RgbdScene, scale: int) -> Frame:
     lr_size = (height // scale, width // scale)
     lr = round_to(bicubic(fill_holes(truth.astype(np.float32), valid), lr_size), np.uint16, least=1)
     lr = np.where(nearest(valid, lr_size), lr, 0).astype(np.uint16)
-    return Frame(f"{scene.folder.parent.name}/{scene.name}".lstrip("/"), rgb[window], truth, lr, tuple(notes))
+    return Frame(f"{scene.group}/{scene.name}".lstrip("/"), rgb[window], truth, lr, tuple(notes))
 
 
 def score_frame(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: int) -> FrameScore:
@@ -159,7 +159,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sensor", description="Restore metric depth.")
     parser.add_argument("--scenes", choices=list(SCENES), default="sensor")
     parser.add_argument("--scales", type=int, nargs="+", choices=range(2, 17), metavar="2..16", default=[4, 8, 16])
-    parser.add_argument("--weights", nargs="+", default=["lite"], help="manifest names, .safetensors files or folders")
+    parser.add_argument(
+        "--weights", nargs="+", default=["default"], help="manifest names, .safetensors files or folders"
+    )
     parser.add_argument("--pictures", nargs="*", default=[], metavar="FRAME", help="write these frames' results")
     parser.add_argument("--device", help="cpu or cuda; a GPU by default if there is one")
     parser.add_argument("--out", type=Path, default=Path("out", "sensor"), help="folder for the JSON")

@@ -58,7 +58,7 @@ def main() -> None:
     """Command line of the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=10000)
-    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--weights", default="default")
     parser.add_argument("--feeds", nargs="+", choices=list(FEEDS), default=list(FEEDS))
     parser.add_argument("--out", type=Path, default=Path("out", "soak"))
     options = parser.parse_args()

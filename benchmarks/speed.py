@@ -1,7 +1,7 @@
-"""Where the time goes: `python -m benchmarks.speed [--weights lite lite-int8] [--megapixels 0.07 0.3 1 3 10]`.
+"""Where the time goes: `python -m benchmarks.speed [--weights default default-int8] [--megapixels 0.07 0.3 1 3 10]`.
 
-All methods take turns in one run, so their ratios hold on a machine that others use too. "network" is D_SR alone from
-prepared tensors, "call" the public call from uint8 RGB and uint16 depth to uint16 depth.
+All methods take turns in one run, so their ratios hold on a machine that others use too. "network" is the residual
+of D_SR alone from prepared tensors, "call" the public call from uint8 RGB and uint16 depth to uint16 depth.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from bridgenet_infer.compiled import CompiledBridgeNet
 from bridgenet_infer.graph import BridgeNet
 from bridgenet_infer.graph.blocks import ResidualBlock
 from bridgenet_infer.graph.bridges import HighFrequencyAttentionBridge
-from bridgenet_infer.graph.dsrnet import DSRNet
+from bridgenet_infer.graph.dsrnet import RESIDUAL_BOUND, DSRNet
+from bridgenet_infer.per_scale import network_for
 from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.weights import CHECKPOINT_FOLDER
 
@@ -49,7 +50,9 @@ Call = Callable[[], object]
 def main() -> None:
     """Command line of the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", nargs="+", default=["lite", "lite-int8"], help="the first one sets the reference")
+    parser.add_argument(
+        "--weights", nargs="+", default=["default", "default-int8"], help="the first one sets the reference"
+    )
     parser.add_argument("--rounds", type=int, default=300, help="frames that every method gets")
     parser.add_argument(
         "--slow-rounds", type=int, default=20, help="for the plain graph and the joint bilateral filter"
@@ -61,26 +64,26 @@ def main() -> None:
     loaded = {name: DepthUpsampler.from_pretrained(name, device=options.device) for name in options.weights}
     device, dtype = (getattr(loaded[options.weights[0]], name) for name in ("device", "dtype"))
     rgb, lr = read_rgb(DESK / "rgb.png"), read_depth(DESK / "depth_lr.png")
-    inputs = torch.rand(1, 3, HEIGHT, WIDTH, device=device), torch.rand(1, 1, HEIGHT, WIDTH, device=device)
     with torch.autocast(device.type, dtype=torch.float16, enabled=dtype == torch.float16):
-        fast, slow = make_calls(loaded, rgb, lr, inputs)
+        fast, slow = make_calls(loaded, rgb, lr)
         taken = take_turns(fast, slow, options.rounds, options.slow_rounds)
     figures = {name: summarise(times, taken[REFERENCE]) for name, times in taken.items()}
     print(format_latency(figures))
     machine = measure_machine(device, dtype)
     result: dict[str, Any] = {"threads": machine.threads, "torch": torch.__version__, "latency": figures}
     result["limits"] = {"GFLOP/s": machine.flops / 1e9, "GB/s": machine.bandwidth / 1e9}
-    first = loaded[options.weights[0]].model
+    first = network_for(loaded[options.weights[0]].model, SCALE)
     if isinstance(first, BridgeNet):
         with torch.autocast(device.type, dtype=torch.float16, enabled=dtype == torch.float16):
-            layers, total = measure_layers(first, channels_last(inputs[0]), channels_last(inputs[1]))
+            guide, d_up = map(channels_last, make_inputs(loaded[options.weights[0]]))
+            layers, total = measure_layers(first, guide, d_up)
         print(f"\n{format_layers(layers, total, machine)}")
         sums = {key: sum(vars(layer)[key] for layer in layers) for key in ("seconds", "flop", "traffic")}
         result["convolutions"] = {"count": len(layers), **sums, "whole network": total}
     for name, upsampler in loaded.items():
-        if isinstance(upsampler.model, CompiledBridgeNet):
+        if isinstance(network_for(upsampler.model, SCALE), CompiledBridgeNet):
             path = Path(name) if Path(name).exists() else CHECKPOINT_FOLDER / f"{name}.safetensors"
-            kinds = profile_compiled(path, *inputs)
+            kinds = profile_compiled(path, SCALE, *make_inputs(upsampler))
             print(f"\n{name}, ms by operation: " + ", ".join(f"{k} {v:.1f}" for k, v in list(kinds.items())[:8]))
             result[f"profile {name}"] = kinds
     if device.type == "cpu":
@@ -104,13 +107,19 @@ def add_whole_runs(result: dict[str, Any], weights: Sequence[str], megapixels: S
         result["exponents"] = {name: slope(rows) for name, rows in result["growth"].items()}
 
 
-def make_calls(
-    loaded: Mapping[str, DepthUpsampler], rgb: Any, lr: Any, inputs: tuple[Tensor, Tensor]
-) -> tuple[dict[str, Call], dict[str, Call]]:
+def make_inputs(upsampler: DepthUpsampler) -> tuple[Tensor, Tensor]:
+    """Random RGB and D_up as the network wants them."""
+    channels = 2 if upsampler.model.config.validity_input else 1
+    rgb, d_up = (torch.rand(1, count, HEIGHT, WIDTH, device=upsampler.device) for count in (3, channels))
+    return rgb, d_up
+
+
+def make_calls(loaded: Mapping[str, DepthUpsampler], rgb: Any, lr: Any) -> tuple[dict[str, Call], dict[str, Call]]:
     """What is timed: our own, and what it is compared to."""
     fast: dict[str, Call] = {}
     slow: dict[str, Call] = {}
-    reference = next(iter(loaded.values())).model
+    first = next(iter(loaded.values()))
+    reference, inputs = network_for(first.model, SCALE), make_inputs(first)
     if isinstance(reference, BridgeNet):
         plain = as_in_figure_2(reference)
         nchw = copy.deepcopy(plain).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -119,7 +128,8 @@ def make_calls(
         fast[REFERENCE] = partial(plain, *map(channels_last, inputs))
         fast["the same, head in the last conv"] = partial(out_of_place(reference), *map(channels_last, inputs))
     for name, upsampler in loaded.items():
-        fast[f"network, {name}"] = partial(upsampler.model, *map(channels_last, inputs))
+        network = network_for(upsampler.model, SCALE)
+        fast[f"network, {name}"] = partial(network, *map(channels_last, make_inputs(upsampler)))
         fast[f"call, {name}"] = partial(upsampler, rgb, lr, SCALE)
     guide = torch.from_numpy(rgb).permute(2, 0, 1).float().contiguous().to(inputs[0].device)
     slow["joint bilateral filter"] = partial(joint_bilateral, inputs[1][0, 0], guide, SCALE)
@@ -160,9 +170,9 @@ def _high_frequency_attention(bridge: HighFrequencyAttentionBridge, f_dsr: Tenso
     return f_ha
 
 
-def _reconstruct(dsr: DSRNet, features: Tensor, d_up: Tensor) -> Tensor:
-    d_sr: Tensor = dsr.head(F.pixel_shuffle(dsr.decoder[2](features), 2))
-    return d_up[:, :1] + d_sr
+def _reconstruct(dsr: DSRNet, features: Tensor) -> Tensor:
+    residual = dsr.head(F.pixel_shuffle(dsr.decoder[2](features), 2))
+    return RESIDUAL_BOUND * torch.tanh(residual / RESIDUAL_BOUND)
 
 
 def take_turns(

@@ -2,12 +2,16 @@
 
 A study names a base configuration, seeds and variants; a variant changes fields of the base. Each runs by the ordinary
 training (resumed, and not repeated if it is there already), then is scored at x8 on the validation scenes and on
-Middlebury 2005. Choices are made on the former; the latter is reported.
+Middlebury 2005. Choices are made on the former, by the score that decides on releases; the latter is reported.
+
+A study with `seconds` gives every variant as long, however many steps that is: three quarters at the full rates, then a
+third of the steps so far with falling rates.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +27,12 @@ from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.graph.bridges import ContentGuidanceBridge, HighFrequencyAttentionBridge
 from training.config import RunConfig, make_config, read_toml
+from training.curves import read_rows
 from training.train import Run, train
 from training.validation import load_scenes, validate, validate_sensed
 
 SCALE = 8
+ENDLESS = 10**9  # steps
 
 
 def main() -> None:
@@ -45,7 +51,15 @@ def main() -> None:
     for name in options.only or study["variants"]:
         changes = study["variants"][name]
         figures[name] = [
-            run_variant(name, base, changes, seed, folder / f"{name}-{seed}", torch.device(options.device))
+            run_variant(
+                name,
+                base,
+                changes,
+                seed,
+                folder / f"{name}-{seed}",
+                torch.device(options.device),
+                seconds=study.get("seconds", 0.0),
+            )
             for seed in seeds
         ]
         print(f"{name}: {figures[name]}", flush=True)
@@ -61,6 +75,8 @@ def run_variant(
     folder: Path,
     device: torch.device,
     pools: Path = Path("out", "pools"),
+    *,
+    seconds: float = 0.0,
 ) -> dict[str, float]:
     """Train (or finish) one variant and score it.
 
@@ -69,6 +85,8 @@ def run_variant(
     changes
         Sections "model", "data", "optim" that replace fields of `base`; "bridges" = "default" starts the bridges
         as PyTorch would; "start_from" names weights to begin with.
+    seconds
+        That it may train, instead of the configuration's steps.
     """
     fields = {**base, "seed": seed}
     for section in ("model", "data", "optim"):
@@ -77,19 +95,39 @@ def run_variant(
     config = make_config(name, {key: value for key, value in fields.items() if key != "start_from"})
     if changes.get("bridges") == "default":
         start = save_default_bridges(config, folder)
-    run = train(config, folder, device, start and Path(start), pools=pools)
+    weights = Path(start) if start else None
+    if seconds:
+        run = train_for(seconds, config, folder, device, weights, pools)
+    else:
+        run = train(config, folder, device, weights, pools=pools)
     return {**score(run, device), "steps": run.step, "seconds": run.seconds}
 
 
+def train_for(
+    seconds: float, config: RunConfig, folder: Path, device: torch.device, start: Path | None, pools: Path
+) -> Run:
+    """Train for so long (or finish), a quarter of all steps with falling rates at the end."""
+    config = replace(config, optim=replace(config.optim, steps=ENDLESS, decay=0))
+    curve = folder / "curve.csv"
+    rows = read_rows(curve)
+    left = 0.75 * seconds - (rows[-1]["seconds"] if rows else 0.0)
+    if left > 0:
+        train(config, folder, device, start, pools=pools, seconds=left)
+    steps = int(read_rows(curve)[-1]["step"])
+    return train(config, folder, device, pools=pools, decay=max(steps // 3, 1))
+
+
 def score(run: Run, device: torch.device) -> dict[str, float]:
-    """Mean MAD of a run's moving average."""
+    """Of a run's moving average: the release's score and MAD on the validation scenes, and MAD on Middlebury 2005."""
     scenes = load_scenes(data_folder() / "val")
     trials = [published(scene, SCALE) for scene in middlebury2005()]
     scores, _ = score_scale({"run": DepthUpsampler(run.ema, device=device)}, trials, SCALE)
     sensed = {"sensed": validate_sensed(run.ema, scenes, SCALE, device)} if run.config.data.sensor_share > 0 else {}
+    validation = validate(run.ema, scenes, (SCALE,), device)
     return {
         **sensed,
-        "validation": validate(run.ema, scenes, (SCALE,), device)[f"x{SCALE}"],
+        "score": validation[f"score_x{SCALE}"],
+        "validation": validation[f"x{SCALE}"],
         "middlebury2005": float(np.mean(scores["run"]["MAD"])),
     }
 
@@ -110,7 +148,7 @@ def save_default_bridges(config: RunConfig, folder: Path) -> Path:
 
 def format_study(figures: dict[str, list[dict[str, float]]]) -> str:
     """Mean over the seeds of each variant, and the largest difference between two seeds."""
-    scores = ("validation", "sensed", "middlebury2005")
+    scores = ("score", "validation", "sensed", "middlebury2005")
     columns = [name for name in scores if all(name in runs[0] for runs in figures.values())]
     rows = []
     for name, runs in figures.items():
@@ -118,9 +156,9 @@ def format_study(figures: dict[str, list[dict[str, float]]]) -> str:
         for column in columns:
             values = [run[column] for run in runs]
             cells += [f"{np.mean(values):.3f}", f"{max(values) - min(values):.3f}"]
-        rows.append([*cells, f"{np.mean([run['seconds'] for run in runs]):.0f}"])
+        rows.append([*cells, *(f"{np.mean([run[key] for run in runs]):.0f}" for key in ("steps", "seconds"))])
     header = [cell for column in columns for cell in (column, "spread")]
-    return text_table([f"x{SCALE} MAD", *header, "seconds"], rows)
+    return text_table([f"x{SCALE}", *header, "steps", "seconds"], rows)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,10 @@ from benchmarks.data import make_pair, middlebury2005, validation_scenes
 from benchmarks.metrics import mad
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
-from bridgenet_infer.engine import super_resolve
+from bridgenet_infer.engine import upsample_frames
 from bridgenet_infer.frame import make_frames, make_results
 from bridgenet_infer.graph.blocks import ChannelAttention
+from bridgenet_infer.per_scale import network_for
 from bridgenet_infer.run import TileRunner
 from bridgenet_infer.tile import Tiling, cut_axis, resolve_tiling
 from bridgenet_infer.validate import check_depth, check_rgb
@@ -58,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", choices=("val", "eval"), default="val", help="val chooses, eval only reports")
     parser.add_argument("--scale", type=int, default=8)
-    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--weights", default="default")
     parser.add_argument("--out", type=Path, default=Path("out", "tiling"))
     options = parser.parse_args()
     upsampler = DepthUpsampler.from_pretrained(options.weights)
@@ -77,18 +78,16 @@ def main() -> None:
 
 
 def grey_levels(upsampler: DepthUpsampler, rgb: Array, lr: Array, tiling: Tiling) -> Array:
-    """(H, W) float64 result, neither clamped nor rounded."""
-    received = check_depth(lr)
+    """(H, W) float64 result, not rounded."""
+    received = check_depth(lr.astype(np.float64))
     guide = check_rgb(rgb, 1, batched=False)
     results = make_results((guide.shape[1], guide.shape[2]), received, valid=False, estimated_depth=False)
-    (frame,) = make_frames(guide, received, results, "linear", keep_filled=True)
-    runner = TileRunner(upsampler.model, upsampler.device, upsampler.dtype, estimate_depth=False)
-    height, width = frame.size
+    frames = make_frames(guide, received, results, True, upsampler.model.config.normalisation)
+    network = network_for(upsampler.model, rgb.shape[0] / lr.shape[0])
+    runner = TileRunner(network, upsampler.device, upsampler.dtype, estimate_depth=False)
     with torch.inference_mode():
-        normalised = np.concatenate([x[0, 0].cpu().numpy() for _, x in super_resolve([frame], tiling, runner)])
-    if frame.normalisation is None:
-        raise ValueError("a scene without valid depth")
-    return frame.normalisation.undo(torch.from_numpy(normalised[:height, :width])).numpy()
+        upsample_frames(frames, tiling, runner)
+    return results.depth[0].numpy()
 
 
 @dataclass(frozen=True)

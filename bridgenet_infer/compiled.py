@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .graph import BridgeNet, BridgeNetConfig
+from .graph import BridgeNetConfig
 
 
 class CompiledBridgeNet(nn.Module):
-    """Stands where a `BridgeNet` does, on the CPU, and makes D_SR alone.
+    """Stands where a `BridgeNet` does, on the CPU, and makes the residual alone.
 
     Parameters
     ----------
@@ -62,8 +62,5 @@ class CompiledBridgeNet(nn.Module):
             self._local.request = self._compiled.create_infer_request()
         request: Any = self._local.request
         inputs = {"rgb": rgb.contiguous().numpy(), "d_up": d_up.contiguous().numpy()}
-        result = request.infer(inputs, share_inputs=True)["d_sr"]
+        result = request.infer(inputs, share_inputs=True)["residual"]
         return torch.from_numpy(result)  # a copy: `infer` shares nothing unless told
-
-
-Network = BridgeNet | CompiledBridgeNet

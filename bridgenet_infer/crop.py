@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .devices import upload
+from .enlarge import Kernel, bicubic_taps, bilinear_taps, enlarge
 from .frame import Frame
-from .resample import BicubicTaps, bicubic_taps
+from .normalise import normalise
 from .tile import Span
 from .validate import unit_range
 
@@ -28,37 +28,21 @@ def crop_tile(
     -------
     rgb (B, 3, h, w) in [0, 1] and D_up (B, 1, h, w) normalised, float32; with validity D_up is (B, 2, h, w).
     """
-    (height, width), (low_height, low_width) = frames[0].size, frames[0].raw.shape
+    height, width = size = frames[0].size
     window = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
-    pixels = torch.stack([_upload(frame.rgb[window], device) for frame in frames])
+
+    def enlarged(maps: list[Tensor], kernel: Kernel) -> Tensor:
+        return enlarge(maps, size, *window, kernel, device)
+
+    pixels = torch.stack([upload(frame.rgb[window], device) for frame in frames])
     rgb = unit_range(pixels).permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
     padding = (0, max(columns.stop - width, 0), 0, max(rows.stop - height, 0))
-    down = bicubic_taps(low_height, height, rows.start, rows.stop)
-    across = bicubic_taps(low_width, width, columns.start, columns.stop)
-    samples = np.stack([_channels(frame, down, across, with_validity) for frame in frames])
-    # torch, not numpy: OpenBLAS's threads would spin for 30 ms after a product, beside the network
-    vertical, lr, horizontal = (_upload(x, device) for x in (down.matrix, samples, across.matrix))
     if any(padding):
         rgb = F.pad(rgb, padding, mode="replicate")
-    return rgb, vertical @ lr @ horizontal.T
-
-
-def _channels(frame: Frame, down: BicubicTaps, across: BicubicTaps, with_validity: bool) -> npt.NDArray[np.float32]:
-    """(1 or 2, k, l): the LR samples that the taps read."""
-    depth = _normalised(frame, down, across)
-    return np.stack((depth, frame.valid[down.reads, across.reads])) if with_validity else depth[None]
-
-
-def _normalised(frame: Frame, down: BicubicTaps, across: BicubicTaps) -> npt.NDArray[np.float32]:
-    """The LR depth that the taps read."""
-    patch = frame.filled[down.reads, across.reads]
-    return np.zeros(patch.shape, np.float32) if frame.normalisation is None else frame.normalisation.apply(patch)
-
-
-def _upload(x: npt.NDArray[Any] | Tensor, device: torch.device) -> Tensor:
-    """To the device without waiting, by way of pinned memory."""
-    # copied: callers' arrays may be read-only, reversed or of another byte order
-    host = x if isinstance(x, Tensor) else torch.from_numpy(x.astype(x.dtype.newbyteorder("=")))
-    if device.type == "cuda" and host.device.type == "cpu":
-        host = host.pin_memory()
-    return host.to(device, non_blocking=True)
+    d_up = enlarged([frame.local.maps[:1] for frame in frames], bicubic_taps)
+    mid, reach = torch.split(enlarged([frame.local.maps[1:] for frame in frames], bilinear_taps), 1, 1)
+    d_up = normalise(d_up, mid, reach)
+    if with_validity:
+        seen = [torch.from_numpy(frame.seen.astype(np.float32))[None] for frame in frames]
+        d_up = torch.cat((d_up, enlarged(seen, bicubic_taps)), 1)
+    return rgb, d_up

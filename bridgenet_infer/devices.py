@@ -1,10 +1,12 @@
-"""Where the network runs and how precisely."""
+"""Where the network runs and how precisely, and how data gets there."""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 Precision = Literal["auto", "fp16", "fp32"]
 
@@ -54,3 +56,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         isinstance(error, RuntimeError) and any(word in text for word in words)
     )
+
+
+def upload(x: npt.NDArray[Any] | Tensor, device: torch.device) -> Tensor:
+    """To the device without waiting, by way of pinned memory; an array is copied."""
+    # callers' arrays may be read-only, reversed or of another byte order
+    host = x if isinstance(x, Tensor) else torch.from_numpy(x.astype(x.dtype.newbyteorder("=")))
+    if device.type == "cuda" and host.device.type == "cpu":
+        host = host.pin_memory()
+    return host.to(device, non_blocking=True)

@@ -31,7 +31,7 @@ def upsample_frames(frames: Sequence[Frame], tiling: Tiling, runner: TileRunner)
     MemoryError
         If not even the least tile fits into the device's memory.
     ValueError
-        If the depth overflows the network, see `TileRunner`.
+        If the weights are broken, see `TileRunner`.
     """
     height, width = frames[0].size
     together = runner.batch_size(height * width)
@@ -62,7 +62,7 @@ def _shrink(tiling: Tiling, device: torch.device, error: BaseException) -> Tilin
 
 
 def super_resolve(frames: Sequence[Frame], tiling: Tiling, runner: TileRunner) -> Generator[tuple[int, Tensor]]:
-    """Normalised D_SR, and D_DE if the runner estimates it, as rows from the top down.
+    """The residual, and D_DE if the runner estimates it, as rows from the top down.
 
     Yields
     ------

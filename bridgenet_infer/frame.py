@@ -1,4 +1,4 @@
-"""One image on its way through: complete LR depth with its normalisation, and where the results go."""
+"""One image on its way through: its LR depth as the network needs it, and where the results go."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .holes import fill_holes
-from .normalise import Normalisation, Space, check_space, measure_normalisation
+from .graph.config import Reference
+from .local_depth import LocalDepth, measure_local_depth
 from .validate import LowResolutionDepth
+from .wild import without_wild
 
 Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -54,24 +56,24 @@ class Frame:
         (H, W, 1 or 3) as received: an array, or a tensor on its device.
     raw
         (h, w) LR depth as received.
-    filled
-        (h, w) the same with its holes filled.
+    seen
+        (h, w) bool: what the network sees as measured, that is neither a hole nor a single wild sample.
     valid
-        (h, w) bool: where it had none.
-    wanted
-        (h, w) bool: where `raw` is to be replaced; elsewhere it comes back as it is.
-    normalisation
-        From the received unit to the network's range and back; None if no sample is valid.
+        (h, w) bool: where the result is depth.
+    replaced
+        (h, w) bool: where the network's depth takes the place of `raw`, which comes back as it is elsewhere.
+    local
+        The depth that the network sees, and the way back.
     results
         Views of the batch's.
     """
 
     rgb: Array | Tensor
     raw: Array
-    filled: Array
-    valid: npt.NDArray[np.bool_]
-    wanted: npt.NDArray[np.bool_]
-    normalisation: Normalisation | None
+    seen: Mask
+    valid: Mask
+    replaced: Mask
+    local: LocalDepth
     results: Results
 
     @property
@@ -92,36 +94,31 @@ def make_results(size: tuple[int, int], received: LowResolutionDepth, *, valid: 
 
 
 def make_frames(
-    rgb: Array | Tensor, received: LowResolutionDepth, results: Results, space: Space, keep_filled: bool
+    rgb: Array | Tensor, received: LowResolutionDepth, results: Results, keep_filled: bool, reference: Reference
 ) -> list[Frame]:
-    """Prepare every image of a batch: fill its holes, measure its normalisation.
+    """Prepare every image of a batch: leave out its wild samples, fill its holes, measure its local range.
 
     Parameters
     ----------
     rgb
         (B, H, W, 1 or 3).
-    space
-        See `measure_normalisation`.
     keep_filled
         Return filled depth instead of holes; an image without any valid sample stays a hole.
-
-    Raises
-    ------
-    ValueError
-        If `space` is unknown.
+    reference
+        What depth is normalised by, see `BridgeNetConfig.normalisation`.
     """
-    check_space(space)  # also where there is nothing to normalise
     frames = []
-    for i, (raw, valid) in enumerate(zip(received.raw, received.valid, strict=True)):
-        any_valid = bool(valid.any())
+    for i, (raw, measured) in enumerate(zip(received.raw, received.valid, strict=True)):
+        seen = without_wild(raw, measured)
+        valid = np.full_like(measured, measured.any()) if keep_filled else measured
         frames.append(
             Frame(
                 rgb=rgb[i],
                 raw=raw,
-                filled=fill_holes(raw, valid) if any_valid else raw,
+                seen=seen,
                 valid=valid,
-                wanted=np.full_like(valid, any_valid) if keep_filled else valid,
-                normalisation=measure_normalisation(raw, valid, space) if any_valid else None,
+                replaced=valid if seen is measured else valid & (seen | ~measured),
+                local=measure_local_depth(raw, seen, reference),
                 results=results.of_image(i),
             )
         )

@@ -1,46 +1,106 @@
-"""Filling of invalid depth, so that interpolation and network see a complete map."""
+"""Filling of invalid depth by one fixed rule, so that interpolation and network see a complete map."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import reduce
+from typing import Any, overload
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
-FloatArray = npt.NDArray[Any]
-BoolArray = npt.NDArray[np.bool_]
+Array = npt.NDArray[Any]
+CENTRE, STRAIGHT = 4, (1, 3, 5, 7)  # above, left, right and below, among the nine of `_neighbours`
+NEVER = torch.iinfo(torch.int64).max
 
 
-def fill_holes(depth: FloatArray, valid: BoolArray) -> FloatArray:
-    """Give every invalid pixel the depth of its nearest valid pixel.
+@overload
+def fill_holes(depth: Tensor, valid: Tensor) -> Tensor: ...
+
+
+@overload
+def fill_holes(depth: Array, valid: npt.NDArray[np.bool_]) -> Array: ...
+
+
+def fill_holes(depth: Tensor | Array, valid: Tensor | npt.NDArray[np.bool_]) -> Tensor | Array:
+    """Give every invalid sample the depth of (nearly always) its nearest valid one; of equally near ones the first.
+
+    Found by jump flooding. Every sample knows its source: itself if it is valid, else none yet. In steps of 2^k
+    samples, from the largest below the longer side down to 1, it takes the best source that itself and its eight
+    neighbours at that step had before the step. The best has the least squared distance, then the least row, then the
+    least column.
 
     Parameters
     ----------
     depth
-        (h, w), any dtype; values where `valid` is False are ignored.
+        (..., h, w) images, any dtype; values where `valid` is False are ignored.
     valid
-        (h, w) bool.
+        Same shape, bool; both are tensors on one device, or both arrays.
 
     Returns
     -------
-    (h, w), same dtype; `depth` itself if it has no hole.
+    Same shape and dtype; `depth` itself if there is nothing to fill. Images with no valid sample stay as they are.
 
     Raises
     ------
     ValueError
-        If no pixel is valid or the shapes differ.
+        If the shapes differ or are no images.
     """
-    if depth.ndim != 2 or depth.shape != valid.shape:
-        raise ValueError(f"depth and valid must both be (h, w), got {depth.shape} and {valid.shape}")
-    if not valid.any():
-        raise ValueError(f"all {valid.size} depth pixels are invalid")
+    if depth.ndim < 2 or depth.shape != valid.shape:
+        raise ValueError(f"depth and valid must both be (..., h, w), got {tuple(depth.shape)} and {tuple(valid.shape)}")
     if valid.all():
         return depth
-    _, labels = cv2.distanceTransformWithLabels(
-        (~valid).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    source = np.zeros(int(labels.max()) + 1, depth.dtype)
-    source[labels[valid]] = depth[valid]
-    filled: FloatArray = np.where(valid, depth, source[labels])
+    if isinstance(depth, Tensor):
+        holes, sources = _find_sources(torch.as_tensor(valid))
+        flat = depth.flatten()
+        return flat.index_copy(0, holes, flat[sources]).view_as(depth)
+    places, taken = (x.numpy() for x in _find_sources(torch.from_numpy(np.ascontiguousarray(valid))))
+    filled: Array = depth.copy(order="C")
+    filled.flat[places] = filled.flat[taken]
     return filled
+
+
+def _find_sources(valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Flat indices of the holes that can be filled, and of the samples that they take their depth from.
+
+    A hole with a valid sample straight beside it at some step takes that one, whatever larger steps have found: all of
+    that lies at multiples of twice the step. So small steps are looked at first, to find the few holes that need more.
+    """
+    known = valid.flatten()
+    holes = (~valid & valid.any(-1, keepdim=True).any(-2, keepdim=True)).flatten().nonzero()[:, 0]
+    needed, levels, step = holes, [], 1
+    while len(needed) and step < max(valid.shape[-2:]):
+        around = _neighbours(needed, step, valid.shape)
+        beside = around[STRAIGHT, :]
+        settled, first = known[beside].max(0)  # the first of several
+        levels.append((needed[settled], beside.gather(0, first[None])[0, settled], around[:, ~settled]))
+        read = torch.zeros_like(known).index_fill_(0, levels[-1][2].flatten(), True)
+        needed = (read & ~known).nonzero()[:, 0]
+        step *= 2
+    source = torch.where(known, torch.arange(len(known), device=valid.device), -1)
+    for centres, sources, around in reversed(levels):
+        source[around[CENTRE]] = _nearest(around, source, valid.shape[-1])
+        source[centres] = sources
+    return holes, source[holes]
+
+
+def _neighbours(centres: Tensor, step: int, shape: torch.Size) -> Tensor:
+    """(n,) flat indices -> (9, n) those at a step, row by row; moves out of the image are not made."""
+    height, width = shape[-2:]
+    rows, columns = centres // width % height, centres % width
+    stay = torch.zeros_like(centres)
+    down = torch.stack((-step * width * (rows >= step), stay, step * width * (rows < height - step)))
+    across = torch.stack((-step * (columns >= step), stay, step * (columns < width - step)))
+    return ((centres + down)[:, None] + across).flatten(0, 1)
+
+
+def _nearest(around: Tensor, source: Tensor, width: int) -> Tensor:
+    """The best of the sources that each centre and its neighbours know; -1 if there is none."""
+    candidates, centres = source[around], around[CENTRE]
+    down = candidates // width - centres // width
+    across = candidates - centres - down * width
+    rank = (down * down + across * across) * len(source) + candidates
+    # `amin` is ten times slower
+    best = reduce(torch.minimum, rank.masked_fill_(candidates < 0, NEVER))
+    return torch.where(best == NEVER, -1, best % len(source))

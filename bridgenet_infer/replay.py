@@ -17,7 +17,9 @@ Forward = Callable[[Tensor, Tensor], Tensor]
 MOST_PIXELS = 2**20  # of a batch: beyond, kernels take longer than their launches, and a recording holds their memory
 MOST_RECORDINGS = 4  # the first stay: more shapes in turn would be recorded anew each time
 MOST_SEEN = 64
-TOLERANCE = 1e-2  # of the normalised range: a recording that differs by more from what it recorded is not used
+# of residual and D_DE, that is of the local reach of depth: a recording that differs by more from what it recorded is
+# not used
+TOLERANCE = 1e-2
 
 
 @dataclass(frozen=True)

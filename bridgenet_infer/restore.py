@@ -1,4 +1,4 @@
-"""Depth in the caller's unit -> the caller's dtype, holes and container."""
+"""The network's residual -> depth in the caller's unit, with the caller's dtype, holes and container."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .enlarge import bicubic_taps, bilinear_taps, enlarge
 from .frame import Frame
+from .normalise import denormalise
 from .validate import LowResolutionDepth
 
 Array = npt.NDArray[Any]
@@ -51,7 +53,7 @@ def restore_rows(frame: Frame, first: int, rows: Tensor) -> None:
     first
         Index of the first row.
     rows
-        (1 or 2, n, m) normalised D_SR and perhaps D_DE, on any device that has float64; what lies beyond the image
+        (1 or 2, n, m) the residual and perhaps D_DE, on any device that has float64; what lies beyond the image
         is dropped.
     """
     height, width = frame.size
@@ -62,18 +64,22 @@ def restore_rows(frame: Frame, first: int, rows: Tensor) -> None:
 
 
 def _restore_chunk(frame: Frame, first: int, rows: Tensor) -> None:
-    (d_sr, *estimate), results = rows, frame.results
-    place = slice(first, first + len(d_sr))
+    (residual, *estimate), results = rows, frame.results
+    height, width = residual.shape
+    place = slice(first, first + height)
     if results.estimated_depth is not None:
         results.estimated_depth[place] = estimate[0]
-    valid = nearest(frame.wanted, frame.size, place, rows.device)
+    valid = nearest(frame.valid, frame.size, place, rows.device)
     if results.valid is not None:
         results.valid[place] = valid
-    restored = nearest(frame.raw, frame.size, place, rows.device)
-    if frame.normalisation is not None:
-        depth = to_dtype(frame.normalisation.undo(d_sr), restored.dtype)
-        restored = torch.where(valid, _bits(depth), _bits(restored)).view(restored.dtype)
-    results.depth[place] = restored
+    replaced = valid if frame.replaced is frame.valid else nearest(frame.replaced, frame.size, place, rows.device)
+    raw = nearest(frame.raw, frame.size, place, rows.device)
+    d_up, reach = (
+        enlarge([frame.local.maps[channel]], frame.size, place, slice(0, width), kernel, rows.device)[0, 0]
+        for channel, kernel in (([0], bicubic_taps), ([2], bilinear_taps))
+    )
+    depth = to_dtype(frame.local.restore(denormalise(residual, d_up, reach)), raw.dtype)
+    results.depth[place] = torch.where(replaced, _bits(depth), _bits(raw)).view(raw.dtype)
 
 
 def to_container(batch: Tensor, received: LowResolutionDepth) -> Restored:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .compiled import Network
 from .devices import is_out_of_memory
+from .per_scale import SingleNetwork
 from .replay import Replay
 
 # what a batch may hold: small images and tiles fill a GPU together, a CPU's cache holds no more than one
@@ -29,8 +29,7 @@ class TileRunner:
     model
         The network, float32, already on the device.
     dtype
-        Of the trunk: float16 or float32. Normalised input, input skip and head stay float32 (see
-        `DSRNet.reconstruct`).
+        Of the trunk: float16 or float32. Normalised input and head stay float32 (see `DSRNet.reconstruct`).
     estimate_depth
         Also compute D_DE.
     replay
@@ -45,7 +44,7 @@ class TileRunner:
 
     def __init__(
         self,
-        model: Network,
+        model: SingleNetwork,
         device: torch.device,
         dtype: torch.dtype,
         estimate_depth: bool,
@@ -68,12 +67,12 @@ class TileRunner:
 
         Returns
         -------
-        (N, 1, h, w) D_SR, or (N, 2, h, w) D_SR and D_DE, float32 on `home`.
+        (N, 1, h, w) residual, or (N, 2, h, w) residual and D_DE, float32 on `home`.
 
         Raises
         ------
         ValueError
-            If D_SR is not finite even in float32: the normalised depth is beyond what the graph can hold.
+            If the result is not finite even in float32, which normalised depth cannot bring about.
         torch.OutOfMemoryError or another error of `is_out_of_memory`
             If not even one tile fits.
         """
@@ -112,12 +111,7 @@ class TileRunner:
             broken = ~finite
             result[broken] = self._forward(rgb[broken], d_up[broken], torch.float32)
         if not result.isfinite().all():
-            depth = d_up[:, 0].nan_to_num(nan=torch.inf)  # interpolation makes NaN of what is infinite
-            low, high = float(depth.min()), float(depth.max())
-            raise ValueError(
-                f"the network overflows on this depth: it reaches from {low:.3g} to {high:.3g} times its 1st to 99th "
-                "percentile; is there a marker value that invalid= should name?"
-            )
+            raise ValueError("the network's result is not finite: its weights are broken")
         return result
 
     def _forward(self, rgb: Tensor, d_up: Tensor, dtype: torch.dtype) -> Tensor:
@@ -127,9 +121,9 @@ class TileRunner:
         return run_network(self.model, dtype, self.estimate_depth, *inputs).to(self.home)
 
 
-def run_network(model: Network, dtype: torch.dtype, estimate_depth: bool, rgb: Tensor, d_up: Tensor) -> Tensor:
-    """(N, 1 or 2, h, w) float32: D_SR and perhaps D_DE, from inputs on the model's device."""
+def run_network(model: SingleNetwork, dtype: torch.dtype, estimate_depth: bool, rgb: Tensor, d_up: Tensor) -> Tensor:
+    """(N, 1 or 2, h, w) float32: the residual and perhaps D_DE, from inputs on the model's device."""
     inputs = (x.contiguous(memory_format=torch.channels_last) for x in (rgb, d_up))
     with torch.autocast(rgb.device.type, dtype=torch.float16, enabled=dtype == torch.float16):
-        d_sr, d_de = model(*inputs, estimate_depth)
-    return d_sr if d_de is None else torch.cat((d_sr, d_de.float()), 1)
+        residual, d_de = model(*inputs, estimate_depth)
+    return residual if d_de is None else torch.cat((residual, d_de.float()), 1)

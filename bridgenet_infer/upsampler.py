@@ -6,17 +6,18 @@ import os
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import product
 from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from .compiled import CompiledBridgeNet, Network
+from .compiled import CompiledBridgeNet
 from .devices import Precision, choose_device, choose_precision
 from .engine import upsample_frames
 from .frame import make_frames, make_results
-from .normalise import Space
+from .per_scale import Network, SingleNetwork, network_for, networks_of
 from .replay import Replay
 from .restore import Restored, to_container
 from .run import TileRunner, run_network
@@ -60,12 +61,12 @@ class DepthUpsampler:
     Parameters
     ----------
     model
-        A network; use `from_pretrained` for shipped or saved weights.
+        A network, or one for each of several scales; use `from_pretrained` for shipped or saved weights.
     device
         Where to run; by default (None or "auto") the first there is of cuda, mps and cpu. Networks for OpenVINO run
         on the CPU.
     precision
-        "fp16" or "fp32" inside the network; "auto" is fp16 on CUDA. Normalisation, input skip, head and blending
+        "fp16" or "fp32" inside the network; "auto" is fp16 on CUDA. Normalisation, head and blending
         are float32 always, and tiles that overflow fp16 are run again in float32, with a warning. Networks for
         OpenVINO bring theirs along: "auto".
     weights, sha256
@@ -89,16 +90,17 @@ class DepthUpsampler:
         sha256: str = "",
         scales: tuple[float, float] | None = None,
     ) -> None:
-        compiled = isinstance(model, CompiledBridgeNet)
+        networks = networks_of(model)
+        compiled = isinstance(networks[0], CompiledBridgeNet)
         if compiled and (str(device or "auto") not in ("auto", "cpu") or precision != "auto"):
             raise ValueError(f"weights for OpenVINO run on the CPU as they are, got {str(device)!r}, {precision!r}")
         self.device = choose_device("cpu" if compiled else device)
         self.dtype = choose_precision(precision, self.device)
         self.model: Network = model.to(self.device)
-        self._replays: dict[bool, Replay] = {}
+        self._replays: dict[tuple[SingleNetwork, bool], Replay] = {}
         if self.device.type == "cuda":
-            estimates = (False, True)
-            self._replays = {e: Replay(partial(run_network, self.model, self.dtype, e)) for e in estimates}
+            for network, estimate in product(networks, (False, True)):
+                self._replays[network, estimate] = Replay(partial(run_network, network, self.dtype, estimate))
         self.weights, self.sha256, self.scales = weights, sha256, scales
 
     @classmethod
@@ -145,23 +147,20 @@ class DepthUpsampler:
     @overload
     def __call__(
         self, rgb: ArrayLike, lr_depth: ArrayLike, scale: float | str = ..., *, fill_holes: bool = ...,
-        space: Space = ..., invalid: float | None = ..., tile: int | str = ..., return_details: Literal[True],
-        estimate_depth: bool = ...,
+        invalid: float | None = ..., tile: int | str = ..., return_details: Literal[True], estimate_depth: bool = ...,
     ) -> UpsampledDepth: ...  # fmt: skip
 
     @overload
     def __call__(
         self, rgb: ArrayLike, lr_depth: npt.NDArray[np.generic], scale: float | str = ..., *, fill_holes: bool = ...,
-        space: Space = ..., invalid: float | None = ..., tile: int | str = ...,
-        return_details: Literal[False] = ...,
+        invalid: float | None = ..., tile: int | str = ..., return_details: Literal[False] = ...,
         estimate_depth: bool = ...,
     ) -> npt.NDArray[np.generic]: ...  # fmt: skip
 
     @overload
     def __call__(
         self, rgb: ArrayLike, lr_depth: ArrayLike, scale: float | str = ..., *, fill_holes: bool = ...,
-        space: Space = ..., invalid: float | None = ..., tile: int | str = ..., return_details: bool = ...,
-        estimate_depth: bool = ...,
+        invalid: float | None = ..., tile: int | str = ..., return_details: bool = ..., estimate_depth: bool = ...,
     ) -> Restored | UpsampledDepth: ...  # fmt: skip
 
     def __call__(
@@ -171,7 +170,6 @@ class DepthUpsampler:
         scale: float | str = "auto",
         *,
         fill_holes: bool = False,
-        space: Space = "linear",
         invalid: float | None = None,
         tile: int | str = "auto",
         return_details: bool = False,
@@ -192,8 +190,6 @@ class DepthUpsampler:
             taken to show the same extent.
         fill_holes
             Return filled depth instead of holes.
-        space
-            "linear", or "inverse": normalise 1 / depth, for ranges as wide as 0.5 to 80 m.
         invalid
             A further value that marks holes.
         tile
@@ -234,9 +230,9 @@ class DepthUpsampler:
         if estimate_depth and self.model.mde is None:
             raise ValueError(f"weights {self.weights!r} have no MDENet: no depth estimate")
         results = make_results(size, received, valid=return_details, estimated_depth=estimate_depth)
-        frames = make_frames(rgb_array, received, results, space, fill_holes)
+        frames = make_frames(rgb_array, received, results, fill_holes, self.model.config.normalisation)
         with torch.inference_mode():
-            upsample_frames(frames, tiling, self._runner(estimate_depth))
+            upsample_frames(frames, tiling, self._runner(network_for(self.model, scale), estimate_depth))
         depth = to_container(results.depth, received)
         if results.valid is None:
             return depth
@@ -251,7 +247,7 @@ class DepthUpsampler:
         )
 
     def warmup(self, height: int, width: int, *, tile: int | str = "auto", estimate_depth: bool = False) -> None:
-        """Run the network as for an RGB image of this size: its memory, kernels and CUDA graphs are ready then.
+        """Run every network as for an RGB image of this size: its memory, kernels and CUDA graphs are ready then.
 
         Raises
         ------
@@ -262,17 +258,19 @@ class DepthUpsampler:
         side = tile_size(size, resolve_tiling(tile, size))
         channels = 2 if self.model.config.validity_input else 1
         with torch.inference_mode():
-            runner = self._runner(estimate_depth)
-            for _ in range(2 if self._replays else 1):  # what comes twice is recorded
-                runner(*(torch.zeros(1, count, *side, device=runner.home) for count in (3, channels)))
+            for network in networks_of(self.model):
+                runner = self._runner(network, estimate_depth)
+                for _ in range(2 if self._replays else 1):  # what comes twice is recorded
+                    runner(*(torch.zeros(1, count, *side, device=runner.home) for count in (3, channels)))
 
     def is_for(self, scale: float) -> bool:
         """Whether the weights were trained for this scale (a tenth beyond their range counts), or do not say."""
         low, high = self.scales or (scale, scale)
         return low / SCALE_TOLERANCE <= scale <= high * SCALE_TOLERANCE
 
-    def _runner(self, estimate_depth: bool) -> TileRunner:
-        return TileRunner(self.model, self.device, self.dtype, estimate_depth, self._replays.get(estimate_depth))
+    def _runner(self, network: SingleNetwork, estimate_depth: bool) -> TileRunner:
+        replay = self._replays.get((network, estimate_depth))
+        return TileRunner(network, self.device, self.dtype, estimate_depth, replay)
 
     def _warn_of_other_scales(self, scale: float) -> None:
         if self.scales is not None and not self.is_for(scale):
@@ -291,7 +289,6 @@ def upsample_depth(
     device: str | torch.device | None = None,
     precision: Precision = "auto",
     fill_holes: bool = False,
-    space: Space = "linear",
     invalid: float | None = None,
     tile: int | str = "auto",
     return_details: bool = False,
@@ -307,7 +304,6 @@ def upsample_depth(
         lr_depth,
         scale,
         fill_holes=fill_holes,
-        space=space,
         invalid=invalid,
         tile=tile,
         return_details=return_details,

@@ -13,10 +13,10 @@ from drawing import HEIGHT, LINES, WIDTH, Box, arrow, box, line, middle, picture
 STEPS = {
     "read": ("files -> arrays", "(h, w), (H, W, 3)"),
     "validate": ("anything, checked", "(B, h, w), valid"),
-    "frame": ("one an image", "filled, normalised"),
+    "frame": ("one an image", "filled, local range"),
     "tile": ("where to cut", "spans, windows"),
     "crop": ("one tile's inputs", "rgb, D_up (N, ., t, t)"),
-    "run": ("fp16 or fp32", "D_SR (N, 1, t, t)"),
+    "run": ("fp16 or fp32", "residual (N, 1, t, t)"),
     "blend": ("overlaps", "rows (B, 1, n, W)"),
     "restore": ("unit, dtype, holes", "(B, H, W) as received"),
     "write": ("atomically", "files"),
@@ -29,15 +29,16 @@ BOXES = {name: Box(name, column, 2.4, "dsr", STEPS[name][0]) for column, name in
     "upsampler": Box("upsampler", 1, 1.2, "end", "the public API"),
     "weights": Box("weights", 0, 1.2, "mde", "found, verified"),
     "engine": Box("engine", 5, 1.2, "end", "a row of tiles a time"),
-    "holes": Box("holes", 1.5, 4.1, "mde"),
-    "normalise": Box("normalise", 2.5, 4.1, "mde"),
-    "resample": Box("resample", 3.6, 4.1, "mde", "bicubic"),
+    "wild": Box("wild", 0.6, 4.1, "mde", "single samples"),
+    "holes": Box("holes", 1.6, 4.1, "mde", "filled"),
+    "normalise": Box("normalise", 2.6, 4.1, "mde", "mid, reach"),
+    "enlarge": Box("enlarge", 3.6, 4.1, "mde", "D_up, mid, reach"),
     "graph": Box("graph", 4.6, 4.1, "bridge", "torch"),
     "compiled": Box("compiled", 5.6, 4.1, "bridge", "OpenVINO"),
     "replay": Box("replay", 6.6, 4.1, "bridge", "CUDA graphs"),
 }
 HELPERS = (
-    ("holes", "frame"), ("normalise", "frame"), ("resample", "crop"),
+    ("wild", "frame"), ("holes", "frame"), ("normalise", "frame"), ("enlarge", "crop"), ("enlarge", "restore"),
     ("graph", "run"), ("compiled", "run"), ("replay", "run"),
 )  # fmt: skip
 

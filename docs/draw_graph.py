@@ -23,7 +23,7 @@ BOXES = {
     "trunk": Box("trunk", 4, 1.2, "dsr", "+ two skips"),
     "up1": Box("up + blocks", 5, 1.2, "dsr", "pixel shuffle"),
     "up2": Box("up + blocks", 6, 1.2, "dsr"),
-    "head": Box("up + head", 7, 1.2, "dsr"),
+    "head": Box("up + head", 7, 1.2, "dsr", "the residual"),
     "d_sr": Box("D_SR", 7, 0, "end", "the result"),
     "rgb": Box("RGB", 0, 4.8, "end"),
     "stem": Box("stem", 0, 3.6, "mde"),
@@ -56,10 +56,10 @@ def draw() -> str:
     for row, label in ((1.2, "DSRNet"), (2.4, "bridges"), (3.6, "MDENet")):
         x, y = 20, middle(row)
         parts.append(f'<g transform="rotate(-90 {x} {y:g})">{text(x, y + 5, label, 17)}</g>')
-    # D_up is added to what the head says
+    # what the head says is added to D_up
     (x0, y), (x1, _) = BOXES["d_up"].centre, BOXES["d_sr"].centre
     parts.append(line(x0 + WIDTH / 2, y, x1 - WIDTH / 2 - 2, y))
-    parts.append(text((x0 + x1) / 2, y - 9, "input skip: the network only adds what is missing", 15))
+    parts.append(text((x0 + x1) / 2, y - 9, "D_SR = D_up + reach x residual: the network adds what is missing", 15))
     parts += [arrow(BOXES[start], BOXES[end]) for start, end in ARROWS]
     parts += [arrow(BOXES[start], BOXES[end], dashed=True) for start, end in OPTIONAL_ARROWS]
     parts += [box(one) for one in BOXES.values()]

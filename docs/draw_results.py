@@ -1,4 +1,4 @@
-"""The site's pictures of results: `python docs/draw_results.py [--weights lite]`; run again after new weights.
+"""The site's pictures of results: `python docs/draw_results.py [--weights default]`; run again after new weights.
 
 Writes docs/street.png, as docs/desk.png but outdoors, and docs/errors.png, where bicubic and ours are wrong.
 """
@@ -30,7 +30,7 @@ EDGE = 0.02  # of the depth: what counts as an edge for that
 def main() -> None:
     """Write both pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--weights", default="default")
     upsampler = DepthUpsampler.from_pretrained(parser.parse_args().weights, device="cpu")
     rows = []
     for name in ("desk", "street"):

@@ -8,17 +8,16 @@ from torch import Tensor
 from bridgenet_infer.graph import BridgeNet
 from faults.tiny import TINY, tiny_model
 
-RESIDUAL = 0.05  # of the normalised range
+RESIDUAL = 0.05  # of the local reach
 
 
 class BoundedBridgeNet(BridgeNet):
-    """D_SR within `RESIDUAL` of D_up: what surrounds the graph can be checked against plain interpolation."""
+    """A residual within +-`RESIDUAL`: what surrounds the graph can be checked against plain interpolation."""
 
     def forward(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool = False) -> tuple[Tensor, Tensor | None]:
         """As `BridgeNet.forward`."""
-        d_sr, d_de = super().forward(rgb, d_up, estimate_depth)
-        skip = d_up[:, :1].float()
-        return skip + RESIDUAL * torch.tanh(d_sr - skip), d_de
+        residual, d_de = super().forward(rgb, d_up, estimate_depth)
+        return RESIDUAL * torch.tanh(residual), d_de
 
 
 def bounded_graph() -> BoundedBridgeNet:

@@ -132,12 +132,6 @@ def wrong_tile(rng: Generator, case: Case) -> Case:
     return refused(case, options=case.options | {"tile": pick(rng, odd)})
 
 
-def wrong_space(rng: Generator, case: Case) -> Case:
-    """No space there is."""
-    odd: list[Any] = ["log", "Linear", "", None, 1, True, b"linear", ["linear"], {}, np.array(["linear", "inverse"])]
-    return refused(case, options=case.options | {"space": pick(rng, odd)})
-
-
 def wrong_invalid(rng: Generator, case: Case) -> Case:
     """A marker that is no number."""
     odd = ["0", "nan", b"0", [0], (0, 65535), {}, 1j, np.array([0, 1]), np.array("x"), object(), Ellipsis, np.str_("0")]
@@ -192,8 +186,8 @@ def extreme_values(rng: Generator, case: Case) -> Case:
 
 
 REFUSALS: list[Change] = [wrong_depth_dtype, wrong_rgb_dtype, wrong_kind, odd_tensor, masked_depth, wrong_depth_shape,
-                          wrong_rgb_shape, wrong_rgb_values, negative_depth, wrong_scale, wrong_tile, wrong_space,
-                          wrong_invalid, wrong_depth_mode]  # fmt: skip
+                          wrong_rgb_shape, wrong_rgb_values, negative_depth, wrong_scale, wrong_tile, wrong_invalid,
+                          wrong_depth_mode]  # fmt: skip
 EITHERS: list[Change] = [odd_invalid, odd_sizes, odd_rgb_mode, extreme_values, extreme_values]
 
 

@@ -32,7 +32,7 @@ from faults.draw import Generator
 from faults.isolated import Limits, Verdict, run_apart
 from faults.summary import report
 
-LITE_SHARE = 0.04  # of the valid calls: it takes ten times as long
+SHIPPED_SHARE = 0.04  # of the valid calls: it takes ten times as long
 PACKAGE = str(Path(bridgenet_infer.__file__).parent)
 
 
@@ -68,8 +68,8 @@ def check(seed: int, index: int) -> Verdict:
     case = draw_case(rng)
     if kind > 0.65:
         return _check_call(change(rng, case), bounded_upsampler(), bounded=True)
-    lite = rng.random() < LITE_SHARE
-    return _check_call(case, lite_upsampler() if lite else bounded_upsampler(), bounded=not lite)
+    shipped = rng.random() < SHIPPED_SHARE
+    return _check_call(case, shipped_upsampler() if shipped else bounded_upsampler(), bounded=not shipped)
 
 
 def _check_call(case: Case, upsampler: DepthUpsampler, bounded: bool) -> Verdict:
@@ -119,7 +119,7 @@ def _check_lr_consistency(rng: Generator) -> Verdict:
     rgb = (255 * np.stack((share, 1 - share, share / 2), -1)).astype(np.uint8)
     surface = Image.fromarray((500 + rng.uniform(10, 3000) * share).astype(np.float32))
     lr = np.asarray(surface.resize((width, height), Image.Resampling.BICUBIC))
-    check_lr_kernel(lr.astype(np.float64), np.asarray(lite_upsampler()(rgb, lr)))
+    check_lr_kernel(lr.astype(np.float64), np.asarray(shipped_upsampler()(rgb, lr)))
     return Verdict("LR kernel", "returned")
 
 
@@ -140,9 +140,9 @@ def bounded_upsampler() -> DepthUpsampler:
 
 
 @lru_cache
-def lite_upsampler() -> DepthUpsampler:
+def shipped_upsampler() -> DepthUpsampler:
     """The shipped weights."""
-    return DepthUpsampler.from_pretrained("lite", device="cpu")
+    return DepthUpsampler.from_pretrained("default", device="cpu")
 
 
 def _contents(case: Case) -> list[bytes]:

@@ -109,7 +109,7 @@ def make_checkpoint(seed: int) -> bytes:
 
 def make_compiled(seed: int) -> bytes:
     """The bundled network for OpenVINO."""
-    return (CHECKPOINT_FOLDER / "lite-int8.safetensors").read_bytes()
+    return (CHECKPOINT_FOLDER / "default-int8.safetensors").read_bytes()
 
 
 def make_manifest(seed: int) -> bytes:
@@ -165,8 +165,8 @@ def check_compiled(path: Path) -> None:
     """A network that runs or says why not."""
     loaded = load_weights(path)
     with torch.inference_mode():
-        d_sr, _ = loaded.model(torch.zeros(1, 3, 16, 16), torch.zeros(1, 1, 16, 16))
-    assert d_sr.shape == (1, 1, 16, 16)
+        residual, _ = loaded.model(torch.zeros(1, 3, 16, 16), torch.zeros(1, 1, 16, 16))
+    assert residual.shape == (1, 1, 16, 16)
 
 
 def check_manifest(path: Path) -> None:

@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--threads", type=int, default=8)
-    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--weights", default="default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out", "faults"))
     options = parser.parse_args(arguments)
@@ -124,7 +124,7 @@ def make_cases(seed: int = 0) -> list[Case]:
         case("small, x4", 4, (48, 64)),
         case("float32 metres, x8", 8, (96, 128), np.float32),
         case("x16, filled", 16, (160, 128), fill_holes=True),
-        case("x2, inverse", 2, (64, 80), np.float64, space="inverse"),
+        case("float64, x2", 2, (64, 80), np.float64),
         case("uint8, x3", 3, (60, 90), np.uint8),
         odd,
         case("tiles of 64", 8, (120, 168), tile=64),

@@ -90,7 +90,7 @@ def crowd(server: Server, seconds: float, kept_mb: float, seed: int = 0, pause: 
     """Visitors beyond what is served and waits, each asking again as soon as it has its answer, for so long."""
     from bridgenet_infer.demo.page import QUEUE
 
-    upsampler = DepthUpsampler.from_pretrained("lite", device="cpu")
+    upsampler = DepthUpsampler.from_pretrained("default", device="cpu")
     answered: list[float] = []
     refused: Counter[str] = Counter()
     wrong: list[str] = []

@@ -35,7 +35,6 @@ validate_every = 1000
 scales = [4, 8, 16]
 batch = 2
 patch = 32
-patch_coarse = 48
 pool_size = 64
 procedural = 6
 real_share = 0.0

@@ -101,10 +101,10 @@ class Visitor:
         return {"path": json.loads(text)[0], "meta": {"_type": "gradio.FileData"}}
 
     def ask(
-        self, source: Any = "desk", weights: Any = "lite", rgb: Any = None, depth: Any = None, **more: Any
+        self, source: Any = "desk", weights: Any = "default", rgb: Any = None, depth: Any = None, **more: Any
     ) -> tuple[int, str]:
         """Join the queue: status and text of the answer; `more` goes into the request."""
-        data = [source, 8, "auto", weights, False, False, 60, rgb, rgb if depth is None else depth, None]
+        data = [source, 8, "auto", weights, False, 60, rgb, rgb if depth is None else depth, None]
         body = {"data": data, "fn_index": self.call, "session_hash": self.session, "trigger_id": self.button, **more}
         status, text = fetch(f"{self.address}/gradio_api/queue/join", json.dumps(body).encode(), JSON)
         return status, text.decode()

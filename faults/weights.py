@@ -112,8 +112,8 @@ def groups(base: Path, server: HubServer, flips: int, seed: int) -> Iterator[tup
     """All cases by what is wrong; bundled weights are a copy from here on."""
     shutil.copytree(manifest.CHECKPOINT_FOLDER, base / "bundled")
     manifest.CHECKPOINT_FOLDER = base / "bundled"
-    expected = load_weights("lite").model.state_dict()
-    bundled = Place(base / "bundled" / "lite.safetensors", "lite", expected)
+    expected = load_weights("default").model.state_dict()
+    bundled = Place(base / "bundled" / "default.safetensors", "default", expected)
     hub = Place(download(base / "home", server, bundled.file.read_bytes()), CACHED, expected)
     yield "bit flips, bundled", flipped(bundled, flips, seed)
     yield "bit flips, Hub cache", flipped(hub, flips, seed + 1)
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for case in cases:
                 tallies[-1].add(case)
             print("  ".join(tallies[-1].cells()), *tallies[-1].complaints, sep="\n", flush=True)
-        together = race(folder / "empty", server, (folder / "bundled" / "lite.safetensors").read_bytes())
+        together = race(folder / "empty", server, (folder / "bundled" / "default.safetensors").read_bytes())
     print(text_table(HEADER, [tally.cells() for tally in tallies]), together.in_words(), sep="\n\n")
     document = [{"group": t.group, "outcomes": dict(t.outcomes), "complaints": t.complaints} for t in tallies]
     write_json(options.out / "weights.json", {"seed": options.seed, "loads": document, "race": vars(together)})

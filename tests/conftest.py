@@ -35,8 +35,8 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def lite() -> DepthUpsampler:
-    return DepthUpsampler.from_pretrained("lite", device="cpu")
+def shipped() -> DepthUpsampler:
+    return DepthUpsampler.from_pretrained("default", device="cpu")
 
 
 @pytest.fixture(scope="session")

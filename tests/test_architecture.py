@@ -103,7 +103,7 @@ def test_the_api_and_the_command_start_without_any_extra() -> None:
         f"import sys; sys.modules.update(dict.fromkeys({blocked}));"
         "import bridgenet_infer.upsampler, bridgenet_infer.cli.command, bridgenet_infer.cli.process,"
         "bridgenet_infer.robotics.stream, bridgenet_infer.robotics.node, bridgenet_infer.robotics.registration;"
-        "bridgenet_infer.upsampler.DepthUpsampler.from_pretrained('lite')"
+        "bridgenet_infer.upsampler.DepthUpsampler.from_pretrained('default')"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

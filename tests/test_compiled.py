@@ -118,7 +118,7 @@ def test_quantisation_spares_both_ends_and_stays_close(floats: DepthUpsampler, t
     kinds = [op.get_type_name() for op in quantised.get_ordered_ops()]
     assert kinds.count("FakeQuantize") > len(convolutions) - 2  # activations; weights are 8-bit constants
     path = tmp_path / "tiny-int8.safetensors"
-    path.write_bytes(pack_openvino(quantised, floats, {}))
+    path.write_bytes(pack_openvino({None: quantised}, floats, {}))
     rgb, lr = next(frames(1))
     coarse, exact = DepthUpsampler.from_pretrained(path)(rgb, lr, 4), floats(rgb, lr, 4)
     assert 0 < np.abs(coarse - exact).mean() < 0.05 * 3  # of a range of 3
@@ -127,6 +127,7 @@ def test_quantisation_spares_both_ends_and_stays_close(floats: DepthUpsampler, t
 def test_the_shipped_8_bit_weights_are_near_their_floats() -> None:
     scene = make_scene()
     coarse, exact = (
-        DepthUpsampler.from_pretrained(name, device="cpu")(scene.rgb, scene.lr_depth) for name in ("lite-int8", "lite")
+        DepthUpsampler.from_pretrained(name, device="cpu")(scene.rgb, scene.lr_depth)
+        for name in ("default-int8", "default")
     )
     assert scene.error(coarse) < 1.1 * scene.error(exact) < 0.7 * scene.error(scene.bicubic())

@@ -58,12 +58,12 @@ def test_scenes_are_the_examples_at_every_scale(desk: Inputs) -> None:
 
 
 def test_comparison_has_the_result_of_the_api_and_the_figures_of_the_example(
-    lite: DepthUpsampler, desk: Inputs
+    shipped: DepthUpsampler, desk: Inputs
 ) -> None:
-    result = compare(lite, desk)
-    expected = lite(desk.rgb, desk.lr_depth)
+    result = compare(shipped, desk)
+    expected = shipped(desk.rgb, desk.lr_depth)
     assert np.array_equal(result.depth, expected)
-    assert (result.scale, result.weights, result.notes) == (8, "lite", ())
+    assert (result.scale, result.weights, result.notes) == (8, "default", ())
     assert desk.exact is not None
     assert result.errors is not None
     plain = bicubic_of_the_example(desk.lr_depth, desk.exact.shape)
@@ -82,9 +82,9 @@ def test_options_reach_the_api_and_its_warnings_the_page(
 ) -> None:
     inputs = small_inputs(rng, dtype)
     upsampler = DepthUpsampler(tiny_upsampler.model, device="cpu", weights="<tiny>", scales=(8, 8))
-    result = compare(upsampler, inputs, 4.0, fill_holes=True, space="inverse")
+    result = compare(upsampler, inputs, 4.0, fill_holes=True)
     with pytest.warns(UserWarning, match="trained for x8"):
-        expected = upsampler(inputs.rgb, inputs.lr_depth, 4.0, fill_holes=True, space="inverse")
+        expected = upsampler(inputs.rgb, inputs.lr_depth, 4.0, fill_holes=True)
     assert np.array_equal(result.depth, expected)
     assert result.valid.all()
     assert result.notes == ("weights '<tiny>' were trained for x8, not for x4",)
@@ -230,8 +230,8 @@ def test_what_is_no_picture_is_refused_without_its_path(
 
 
 def test_refusals_name_no_folder() -> None:
-    told = intake.refusal(OSError("/srv/a/c.png: damaged; see /home/me/.cache/x/lite.safetensors"), {})
-    assert told == "c.png: damaged; see lite.safetensors"
+    told = intake.refusal(OSError("/srv/a/c.png: damaged; see /home/me/.cache/x/default.safetensors"), {})
+    assert told == "c.png: damaged; see default.safetensors"
     assert intake.refusal(ValueError("scale 3 does not fit (60, 80) / (480, 640)"), {}).endswith(
         "(60, 80) / (480, 640)"
     )
@@ -254,9 +254,9 @@ def test_run_writes_what_the_api_returns(
     np.save(tmp_path / "lr.npy", given.lr_depth)
     np.save(tmp_path / "exact.npy", given.exact)
     files = save(tmp_path / "rgb.png", given.rgb), str(tmp_path / "lr.npy"), str(tmp_path / "exact.npy")
-    shown = service.run(Choice(OWN, files=files), Settings(service.first, 4.0, fill_holes=True, inverse=True))
+    shown = service.run(Choice(OWN, files=files), Settings(service.first, 4.0, fill_holes=True))
     upsampler = DepthUpsampler.from_pretrained(tiny_checkpoint)  # its weights are stored in fp16
-    expected = upsampler(given.rgb, given.lr_depth, 4.0, fill_holes=True, space="inverse")
+    expected = upsampler(given.rgb, given.lr_depth, 4.0, fill_holes=True)
     written = read_depth(shown.result)
     assert written.dtype == dtype
     assert np.array_equal(written, expected)
@@ -320,7 +320,7 @@ def test_refusals_on_the_page_tell_neither_paths_nor_where_weights_lie(
         (Choice(OWN, files=(lr, lr, None)), Settings(service.first), "no scale from 2 to 16 explains"),
         (Choice("attic"), Settings(service.first), "a scene must be one of"),
         (Choice("desk", 3), Settings(service.first), "a scene must be one of"),
-        (Choice("desk"), Settings("../elsewhere"), "weights must be one of tiny, lite"),
+        (Choice("desk"), Settings("../elsewhere"), "weights must be one of tiny, default"),
     ]
     for choice, settings, message in cases:
         with pytest.raises(Refusal, match=message) as caught:

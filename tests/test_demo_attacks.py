@@ -131,7 +131,7 @@ def other_host() -> Iterator[tuple[str, list[str]]]:
         host.shutdown()
 
 
-@pytest.mark.parametrize("slot", range(10))
+@pytest.mark.parametrize("slot", range(9))
 @pytest.mark.parametrize("by", ["path", "url"])
 def test_no_address_is_fetched_for_a_visitor(
     server: Server, other_host: tuple[str, list[str]], slot: int, by: str
@@ -139,7 +139,7 @@ def test_no_address_is_fetched_for_a_visitor(
     address, asked = other_host
     visitor = Visitor(server.address, f"fetch{slot}{by}")
     file = {"path": "", "meta": {"_type": "gradio.FileData"}} | {by: address}
-    data: list[Any] = ["own files", 8, "auto", "lite", False, False, 60, None, None, None]
+    data: list[Any] = ["own files", 8, "auto", "default", False, 60, None, None, None]
     data[slot] = file
     assert visitor.ask(data=data)[0] == 200
     output = visitor.outcome()

@@ -149,7 +149,8 @@ def test_own_files_give_the_results_of_the_api(browser: Any, downloads: Path) ->
     assert "uint16" in text
     find(browser, "#result").click()
     wait(browser, lambda _: (downloads / "depth_x8.png").is_file())
-    expected = DepthUpsampler.from_pretrained("lite")(read_rgb(STREET / "rgb.png"), read_depth(STREET / "depth_lr.png"))
+    upsampler = DepthUpsampler.from_pretrained("default")
+    expected = upsampler(read_rgb(STREET / "rgb.png"), read_depth(STREET / "depth_lr.png"))
     assert np.array_equal(read_depth(downloads / "depth_x8.png"), expected)
     browser.save_screenshot(str(OUT / "demo_own.png"))
     find(browser, "#points").click()

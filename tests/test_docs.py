@@ -283,7 +283,7 @@ def test_wrong_links_and_includes_are_noticed(hooks: ModuleType) -> None:
 
 def test_includes_keep_sections_apart_and_turn_links(hooks: ModuleType) -> None:
     weights = hooks.render("<!-- include README.md#weights -->", PurePosixPath("weights.md"))
-    assert "cards.md#lite" in weights
+    assert "cards.md#default" in weights
     assert "devices.md" in weights
     assert "## " not in re.sub("^### ", "", weights, flags=re.MULTILINE)
 

@@ -130,6 +130,15 @@ def test_a_timed_run_and_one_asked_for_are_made_whole(
     assert commands == 2 * whole
 
 
+def test_figures_of_weights_that_are_gone_do_not_stay(
+    folder: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RUNS, "count", Run("-m benchmarks.count", ("b", "c"), 1))
+    results.make("count")
+    assert commands == ["python -m benchmarks.count --weights b c"]
+    assert list(results.load("count")["MAD"]) == ["b", "c"]
+
+
 def test_the_command_fills_documents_and_names_a_failed_run(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

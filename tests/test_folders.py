@@ -161,7 +161,7 @@ def test_results_never_replace_inputs(folders: Folders, tiny_checkpoint: Path) -
 def test_weights_that_are_missing_stop_everything(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(call(folders, Path("nosuch"))) == 1
     assert "nosuch" in capsys.readouterr().err
-    assert main(call(folders, Path("lite"), "--device", "cuda:99")) == 1
+    assert main(call(folders, Path("default"), "--device", "cuda:99")) == 1
     assert "cuda:99" in capsys.readouterr().err
 
 
@@ -238,7 +238,7 @@ def test_the_doctor_finds_all_well(capsys: pytest.CaptureFixture[str]) -> None:
     findings = report(capsys)
     assert findings["problems"] == []
     assert findings["in use"] == {"device": "cpu", "precision": "float32"}
-    assert findings["weights"]["lite"].startswith("bundled, verified")
+    assert findings["weights"]["default"].startswith("bundled, verified")
     ours, plain = (float(word.strip("(")) for word in findings["self-test"]["mean error"].split() if word[-2:-1] == ".")
     assert ours < plain
     assert main(["--doctor", "--device", "cpu"]) == 0

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from bridgenet_infer.graph import BridgeNet, BridgeNetConfig, build_bridgenet
 from bridgenet_infer.graph.blocks import AttentionFusion
 from bridgenet_infer.graph.bridges import ContentGuidanceBridge, HighFrequencyAttentionBridge
+from bridgenet_infer.graph.dsrnet import RESIDUAL_BOUND
 from faults.tiny import TINY, randomise
 
 
@@ -64,7 +65,7 @@ def test_every_module_has_the_shape_that_the_figure_gives_it() -> None:
     assert {name: shapes[name] for name in expected} == expected
 
 
-def test_d_sr_alone_is_bit_identical_and_skips_the_mde_decoder(tiny_model: BridgeNet) -> None:
+def test_the_residual_alone_is_bit_identical_and_skips_the_mde_decoder(tiny_model: BridgeNet) -> None:
     rgb, d_up = pair()
     called: list[str] = []
     skipped = ["mde.stages.3", "mde.pyramid", "mde.cliffs.0", "content_bridges.0", "mde.head"]
@@ -86,20 +87,25 @@ def test_d_sr_alone_is_bit_identical_and_skips_the_mde_decoder(tiny_model: Bridg
 
 def test_folded_reconstruction_is_conv_shuffle_and_head(tiny_model: BridgeNet) -> None:
     dsr = tiny_model.dsr
-    features, d_up = torch.randn(2, 6, 16, 24), torch.rand(2, 1, 32, 48)
-    expected = d_up + dsr.head(F.pixel_shuffle(dsr.decoder[2](features), 2))
-    assert torch.allclose(dsr.reconstruct(features, d_up), expected, atol=1e-5)
+    features = torch.randn(2, 6, 16, 24)
+    residual = dsr.head(F.pixel_shuffle(dsr.decoder[2](features), 2))
+    expected = RESIDUAL_BOUND * torch.tanh(residual / RESIDUAL_BOUND)
+    assert torch.allclose(dsr.reconstruct(features), expected, atol=1e-5)
     parameters = (dsr.decoder[2].weight, dsr.decoder[2].bias, dsr.head.weight, dsr.head.bias)
     direct = torch.autograd.grad(expected.square().sum(), parameters)
-    folded = torch.autograd.grad(dsr.reconstruct(features, d_up).square().sum(), parameters)
+    folded = torch.autograd.grad(dsr.reconstruct(features).square().sum(), parameters)
     for a, b in zip(direct, folded, strict=True):
         assert torch.allclose(a, b, rtol=1e-3, atol=1e-3)
 
 
-def test_d_sr_has_no_gradient_to_the_mde_decoder(tiny_model: BridgeNet) -> None:
+def test_the_residual_is_bounded_whatever_the_weights(tiny_model: BridgeNet) -> None:
+    assert tiny_model.dsr.reconstruct(1e6 * torch.randn(1, 6, 16, 24)).abs().max() <= RESIDUAL_BOUND
+
+
+def test_the_residual_has_no_gradient_to_the_mde_decoder(tiny_model: BridgeNet) -> None:
     tiny_model.zero_grad(set_to_none=True)
-    d_sr, _ = tiny_model(*pair(), estimate_depth=True)
-    d_sr.sum().backward()
+    residual, _ = tiny_model(*pair(), estimate_depth=True)
+    residual.sum().backward()
     untouched = ("mde.stages.3", "mde.pyramid", "mde.cliffs", "mde.head", "content_bridges")
     for name, parameter in tiny_model.named_parameters():
         # autograd leaves None where no path leads; a dead ReLU on a path would give zeros
@@ -127,17 +133,17 @@ def test_gradient_routing_between_the_networks(field: str, loss: int, prefix: st
         {"guidance": "none"},
         {"content_guidance": False},
         {"guidance": "concat"},
-        {"decoder_skips": False, "input_skip": False, "activation": "silu"},
+        {"decoder_skips": False, "activation": "silu"},
     ],
 )
 def test_ablations_run_and_rgb_matters_only_with_a_bridge(changes: dict[str, object]) -> None:
     model = randomise(build_bridgenet(dataclasses.replace(TINY, **changes)))  # type: ignore[arg-type]
     rgb, d_up = pair()
-    d_sr, d_de = model(rgb, d_up, estimate_depth=model.mde is not None)
+    residual, d_de = model(rgb, d_up, estimate_depth=model.mde is not None)
     other, _ = model(1 - rgb, d_up)
-    assert d_sr.shape == d_up.shape
+    assert residual.shape == d_up.shape
     assert (d_de is None) == (model.mde is None)
-    assert torch.equal(d_sr, other) == (model.config.guidance == "none")
+    assert torch.equal(residual, other) == (model.config.guidance == "none")
 
 
 def test_bridges_start_as_the_identity_on_their_main_input() -> None:
@@ -173,12 +179,12 @@ def test_cgbdg_weights_are_a_softmax_over_channels() -> None:
     assert torch.allclose(ratio.sum(1), torch.ones(2, 8, 8), atol=1e-4)
 
 
-def test_fresh_paper_graph_is_stable_and_starts_at_its_input() -> None:
+def test_fresh_paper_graph_is_stable_and_starts_at_bicubic() -> None:
     torch.manual_seed(0)
     model = build_bridgenet(BridgeNetConfig(dsr_widths=(16,) * 4, mde_widths=(16,) * 5, pyramid_width=16))
     rgb, d_up = pair(1)
-    d_sr, _ = model(rgb, d_up)
-    assert (d_sr - d_up).abs().mean() < 0.05
+    residual, _ = model(rgb, d_up)
+    assert residual.abs().mean() < 0.05
 
 
 def test_config_survives_json_and_names_unknown_fields() -> None:

@@ -205,15 +205,15 @@ def test_repository_by_id_and_revision(hub: Hub) -> None:
 
 
 def test_a_repository_of_several_checkpoints(hub: Hub) -> None:
-    repo, names = "makers/family", ("lite", "other")
+    repo, names = "makers/family", ("default", "other")
     entries = [entry(hub.payload) | {"name": name, "file": f"{name}.safetensors"} for name in names]
     hub.server.files[repo, NEW, "weights_manifest.json"] = json.dumps({"checkpoints": entries}).encode()
     for name in names:
         hub.server.files[repo, NEW, f"{name}.safetensors"] = hub.payload
     hub.server.branches[repo, "main"] = NEW
     assert hub.load(f"{repo}/other")["name"] == "other"
-    assert hub.load(repo)["name"] == "lite"
-    assert f"{repo} has no 'third', it has ['lite', 'other']" in hub.load(f"{repo}/third")["error"]
+    assert hub.load(repo)["name"] == "default"
+    assert f"{repo} has no 'third', it has ['default', 'other']" in hub.load(f"{repo}/third")["error"]
     hub.server.files[repo, OLD, "weights_manifest.json"] = json.dumps({"checkpoints": []}).encode()
     assert f"name one: {repo}/NAME" in hub.load(repo, OLD)["error"]
 

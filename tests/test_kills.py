@@ -40,7 +40,7 @@ def test_nothing_is_half_written_or_lost_and_a_rerun_finishes(
 
 
 def test_a_killed_training_leaves_no_workers(tmp_path: Path) -> None:
-    code = "from training.pool import PoolPlan, build_pool; build_pool(PoolPlan(64, 10**6, 0, 1), None, 1)"
+    code = "from training.pool import PoolPlan, build_pool; build_pool(PoolPlan(64, 10**6, 0, 0, 1), [], 1)"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, MARK: str(tmp_path)})
     while len(marked(tmp_path)) < 2:  # beside it multiprocessing's own helper, or a worker already
         assert process.poll() is None

@@ -25,7 +25,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.startswith("bridgenet_infer-")} == {"bridgenet_infer"}
-    for needed in ("py.typed", "checkpoints/lite.safetensors", "demo/page.css", "demo/cloud.js"):
+    for needed in ("py.typed", "checkpoints/default.safetensors", "demo/page.css", "demo/cloud.js"):
         assert f"bridgenet_infer/{needed}" in names
     for shared in ("weights_manifest.json", "examples/desk/rgb.png", "examples/street/depth.png"):
         assert any(name.endswith(f"/data/share/bridgenet-infer/{shared}") for name in names)
@@ -41,7 +41,7 @@ def test_installed_wheel_finds_its_weights_and_scenes_away_from_the_source_tree(
     site = next((tmp_path / "prefix").rglob("site-packages"))
     code = (
         "import bridgenet_infer.weights as w; print(w.__file__); print(w.manifest_path());"
-        "print(w.load_weights('lite').name);"
+        "print(w.load_weights('default').name);"
         "import bridgenet_infer.demo.scenes as s; print(s.scene_folder()); print(s.load_scene('street').unit)"
     )
     environment = {**os.environ, "PYTHONPATH": str(site)}
@@ -51,5 +51,5 @@ def test_installed_wheel_finds_its_weights_and_scenes_away_from_the_source_tree(
     module, manifest, name, scenes, unit = done.stdout.split()
     assert module.startswith(str(site))
     assert manifest.startswith(str(tmp_path))
-    assert (name, unit) == ("lite", "mm")
+    assert (name, unit) == ("default", "mm")
     assert scenes.startswith(str(tmp_path))

@@ -13,7 +13,8 @@ from bridgenet_infer import DepthUpsampler, restore
 from bridgenet_infer.crop import crop_tile
 from bridgenet_infer.frame import Frame, make_frames, make_results
 from bridgenet_infer.graph import build_bridgenet
-from bridgenet_infer.resample import resize_bicubic
+from bridgenet_infer.normalise import normalise
+from bridgenet_infer.resample import resize_bicubic, resize_bilinear
 from bridgenet_infer.restore import nearest, to_dtype
 from bridgenet_infer.tile import cut_axis
 from bridgenet_infer.validate import check_depth
@@ -120,7 +121,7 @@ def test_the_estimate_is_the_graphs() -> None:
 def only_frame(rgb: np.ndarray, depth: np.ndarray) -> Frame:
     received = check_depth(depth)
     results = make_results((rgb.shape[0], rgb.shape[1]), received, valid=False, estimated_depth=False)
-    (frame,) = make_frames(rgb[None], received, results, "linear", keep_filled=False)
+    (frame,) = make_frames(rgb[None], received, results, keep_filled=False)
     return frame
 
 
@@ -128,9 +129,9 @@ def only_frame(rgb: np.ndarray, depth: np.ndarray) -> Frame:
 def test_tiles_are_cut_from_the_whole_and_repeat_its_border(seed: int, grey: bool) -> None:
     rgb, depth = make_pair(seed)
     frame = only_frame(rgb[..., :1] if grey else rgb, depth)
-    assert frame.normalisation is not None
-    up = resize_bicubic(torch.from_numpy(frame.normalisation.apply(frame.filled))[None, None], (44, 52))[0, 0]
-    measured = resize_bicubic(torch.from_numpy(frame.valid.astype(np.float32))[None, None], (44, 52))[0, 0]
+    filled, mid, reach = frame.local.maps[:, None, None]
+    up = normalise(resize_bicubic(filled, (44, 52)), *(resize_bilinear(x, (44, 52)) for x in (mid, reach)))[0, 0]
+    measured = resize_bicubic(torch.from_numpy(frame.seen.astype(np.float32))[None, None], (44, 52))[0, 0]
     for row in cut_axis(44, 32, 16):
         for column in cut_axis(52, 32, 16):
             colour, d_up = crop_tile([frame], row, column, torch.device("cpu"), with_validity=True)

@@ -1,4 +1,4 @@
-"""The benchmarks of registration, soak and overhead count what they say."""
+"""The benchmarks of registration, flicker, soak, overhead and steps count what they say."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import time
 import numpy as np
 import pytest
 
+from benchmarks.baselines import bicubic
+from benchmarks.flicker import measure_far_object
 from benchmarks.overhead import frame, replicate, summary
 from benchmarks.overhead import measure as overhead
 from benchmarks.registration import METHODS, Rig, camera, measure, score, seen_by_depth_camera
 from benchmarks.soak import FEEDS, resident_mb, soak
+from benchmarks.steps import NETWORK, OUTSIDE, REST, STEPS, Ledger, make_pair
+from benchmarks.steps import measure as measure_steps
 from bridgenet_infer import DepthUpsampler
 from training.raycast import build_scene
 
@@ -93,3 +97,44 @@ def test_overhead_counts_what_lies_outside_the_network() -> None:
 
     with pytest.raises(ValueError, match="no scale"):
         overhead(fails, pair, rounds=1, frames=1)
+
+
+def test_time_of_a_step_is_without_that_of_the_steps_within() -> None:
+    ledger = Ledger()
+    inner = ledger.timed("inner", lambda: time.sleep(0.05))
+
+    def twice() -> None:
+        time.sleep(0.02)
+        inner()
+        inner()
+
+    ledger.timed("outer", twice)()
+    assert ledger.seconds["inner"] >= 0.1
+    assert 0.02 <= ledger.seconds["outer"] < 0.1
+
+
+def test_every_step_of_a_call_is_seen(tiny_upsampler: DepthUpsampler) -> None:
+    rgb, lr = make_pair((60, 80))
+    assert (lr == 0).mean() == pytest.approx(0.1, abs=0.02)
+    figures = measure_steps(tiny_upsampler, rgb, lr, 2)
+    assert list(figures) == [*STEPS, REST, OUTSIDE]
+    assert min(figures.values()) > 0
+    assert figures[OUTSIDE] > max(value for name, value in figures.items() if name not in (NETWORK, OUTSIDE))
+
+
+def test_a_far_object_makes_flicker_of_what_leaks() -> None:
+    rgb, depth = np.zeros((160, 200, 3), np.uint8), np.full((160, 200), 2.0, np.float32)
+    depth[:, 80:] = 3.0
+
+    class Leaky(DepthUpsampler):
+        weights = "leaky"
+
+        def __init__(self) -> None:
+            pass
+
+        def __call__(self, rgb: np.ndarray, lr: np.ndarray, scale: int) -> np.ndarray:  # type: ignore[override]
+            return bicubic(lr, depth.shape) + lr.mean()
+
+    figures = measure_far_object([Leaky()], rgb, depth, 4, 4)
+    assert figures["bicubic"] == (0.0, 0.0)
+    assert min(figures["leaky"]) > 100  # millimetres: far depth moves the mean by half a metre

@@ -124,7 +124,7 @@ def test_live_node_refuses_to_guess_where_depth_lies(world: dict[str, str], tmp_
 
 
 def test_launch_file_starts_the_network_with_its_parameters(
-    world: dict[str, str], tmp_path: Path, lite: DepthUpsampler
+    world: dict[str, str], tmp_path: Path, shipped: DepthUpsampler
 ) -> None:
     roslaunch = shutil.which("roslaunch")
     if roslaunch is None:
@@ -137,7 +137,7 @@ def test_launch_file_starts_the_network_with_its_parameters(
     ((depth, *_),) = exchange.depths
     assert depth.dtype == np.float32
     # another process may use another number of threads, so a millimetre may be rounded the other way
-    assert np.abs(depth - lite(frame.rgb, frame.depth, fill_holes=True) / 1000).max() < 0.0015
+    assert np.abs(depth - shipped(frame.rgb, frame.depth, fill_holes=True) / 1000).max() < 0.0015
 
 
 def test_node_ends_when_its_upsampler_breaks(world: dict[str, str], tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from bridgenet_infer.holes import fill_holes
 from bridgenet_infer.resample import resize_bicubic
 from faults.tiny import TINY, randomise
 from training.config import DataConfig, RunConfig
-from training.degrade import fill_nearest
 from training.pool import Pool, PoolPlan, build_pool
 from training.sampler import Batch, draw, make_batch
 from training.sensors import SENSORS, Sensor, disturb_guide, sense
@@ -137,28 +136,9 @@ def test_an_undisturbed_guide_is_itself_and_a_shift_is_as_long_as_asked() -> Non
     assert float((changed - rgb).abs().mean()) > 0.005
 
 
-@given(st.integers(0, 2**31), st.floats(0.02, 0.98))
-def test_filling_on_the_device_is_the_filling_of_the_package(seed: int, share: float) -> None:
-    rng = np.random.default_rng(seed)
-    depth, valid = rng.random((13, 21)).astype(np.float32), rng.random((13, 21)) < share
-    valid[6, 10] = True
-    rows, columns = np.nonzero(valid)
-    filled = fill_nearest(torch.from_numpy(depth)[None, None], torch.from_numpy(valid)[None, None])[0, 0].numpy()
-    assert np.array_equal(filled[valid], depth[valid])
-    distances = np.hypot(np.arange(13)[:, None, None] - rows, np.arange(21)[:, None] - columns)
-    source = distances[..., depth[valid].tolist().index(filled[0, 0])][0, 0]
-    assert source <= distances[0, 0].min() + 1.5  # jump flooding may miss the nearest by a little
-    assert (filled != fill_holes(depth, valid)).mean() < 0.15  # equally near ones
-
-
-def test_nothing_to_fill_from_leaves_the_image_alone() -> None:
-    depth = torch.rand(1, 1, 5, 7)
-    assert torch.equal(fill_nearest(depth, torch.zeros_like(depth, dtype=torch.bool)), depth)
-
-
 @pytest.fixture(scope="module")
 def pool() -> Pool:
-    return build_pool(PoolPlan(size=64, procedural=4, raycast=2, seed=3), real_folder=None, workers=1)
+    return build_pool(PoolPlan(size=64, procedural=4, raycast=2, resized=0, seed=3), [], workers=1)
 
 
 SENSED = DataConfig(scales=(4, 8), scale_weights=(1, 1), batch=3, patch=32, pool_size=64, sensor_share=1.0)
@@ -166,15 +146,15 @@ SENSED = DataConfig(scales=(4, 8), scale_weights=(1, 1), batch=3, patch=32, pool
 
 @given(st.integers(0, 5000))
 def test_sensed_batches_repeat_and_do_not_score_what_was_not_seen(pool: Pool, step: int) -> None:
-    draws = draw(SENSED, pool.real, 3, seed=1, step=step)
-    assert draws.sensor in SENSORS
-    batch, again = make_batch(SENSED, pool, draws), make_batch(SENSED, pool, draws)
+    draws = draw(SENSED, [pool], seed=1, step=step)
+    assert draws[0].sensor in SENSORS
+    batch, again = make_batch(SENSED, [pool], draws), make_batch(SENSED, [pool], draws)
     for name in Batch.__dataclass_fields__:
         assert torch.equal(getattr(batch, name), getattr(again, name))
         assert getattr(batch, name).isfinite().all()
     assert (batch.weight[batch.measured <= 0.5] == 0).all()
     assert batch.depth_input(True).shape[1] == 2
-    assert batch.depth_input(False) is batch.d_up
+    assert batch.depth_input(False).abs().max() < 1
 
 
 VALIDITY = replace(TINY, validity_input=True)
@@ -182,7 +162,7 @@ VALIDITY = replace(TINY, validity_input=True)
 
 def test_a_run_that_learns_validity_starts_as_the_graph_without_it(pool: Pool) -> None:
     source = randomise(build_bridgenet(TINY))
-    run = Run(RunConfig("validity", model=VALIDITY), pool, torch.device("cpu"))
+    run = Run(RunConfig("validity", model=VALIDITY), [pool], torch.device("cpu"))
     run.start(source.state_dict())
     rgb, d_up, measured = torch.rand(1, 3, 32, 32), torch.rand(1, 1, 32, 32), torch.rand(1, 1, 32, 32)
     assert torch.allclose(run.model(rgb, torch.cat((d_up, measured), 1))[0], source(rgb, d_up)[0], atol=1e-5)

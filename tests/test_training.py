@@ -22,14 +22,17 @@ from PIL import Image
 from benchmarks.kernels import KERNELS
 from bridgenet_infer import weights
 from faults.tiny import TINY, write_training_config
-from training.config import DataConfig, RunConfig, load_config
+from training.config import DataConfig, OptimConfig, RunConfig, load_config
 from training.curves import append_row, read_rows
 from training.degrade import LR_KERNELS, crop, make_lr
-from training.pool import Pool, PoolPlan, build_pool
+from training.far import draw_far_layer
+from training.muon import Muon, orthogonalise, owned_by_muon
+from training.pool import Pool, PoolPlan, build_pool, load_or_build_pool
 from training.procedural import procedural_pair
-from training.release import lr_in_words, release
+from training.release import Trained, lineage_in_words, lr_in_words, release
+from training.resize import resize_depth, resize_scene
 from training.sampler import Batch, draw, make_batch, turn
-from training.train import Run
+from training.train import Run, rate_factor
 
 ROOT = Path(__file__).parents[1]
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -37,7 +40,7 @@ gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU
 
 @pytest.fixture(scope="module")
 def pool() -> Pool:
-    return build_pool(PoolPlan(size=64, procedural=4, raycast=2, seed=3), real_folder=None, workers=1)
+    return build_pool(PoolPlan(size=64, procedural=4, raycast=2, resized=0, seed=3), [], workers=1)
 
 
 @given(st.integers(0, 2**31), st.sampled_from([2, 3, 4, 5.5, 8, 16]))
@@ -72,7 +75,7 @@ def test_a_release_names_what_made_its_lr() -> None:
 
 def test_the_mix_of_lr_kernels_is_drawn_as_weighted(pool: Pool) -> None:
     config = DataConfig(scales=(4,), scale_weights=(1,), batch=2, patch=32, kernel_weights=(0.5, 0, 0.5, 0))
-    drawn = Counter(draw(config, pool.real, 3, seed=1, step=step).kernel for step in range(200))
+    drawn = Counter(draw(config, [pool], seed=1, step=step)[0].kernel for step in range(200))
     assert set(drawn) == {LR_KERNELS[0], LR_KERNELS[2]}
     assert min(drawn.values()) > 70
 
@@ -80,8 +83,8 @@ def test_the_mix_of_lr_kernels_is_drawn_as_weighted(pool: Pool) -> None:
 def test_a_run_starts_from_a_graph_with_other_blocks(pool: Pool) -> None:
     deep = replace(TINY, trunk_blocks=TINY.trunk_blocks + 1)
     other = replace(TINY, decoder_blocks=1)
-    source = Run(RunConfig("deep", model=deep), pool, torch.device("cpu"))
-    run = Run(RunConfig("other", seed=2, model=other), pool, torch.device("cpu"))
+    source = Run(RunConfig("deep", model=deep), [pool], torch.device("cpu"))
+    run = Run(RunConfig("other", seed=2, model=other), [pool], torch.device("cpu"))
     new = {name for name in run.model.state_dict() if name not in source.model.state_dict()}
     before = {name: run.model.state_dict()[name].clone() for name in new}
     run.start(source.model.state_dict())
@@ -104,16 +107,101 @@ def test_procedural_pairs_repeat_and_differ() -> None:
 
 @given(st.integers(0, 5000))
 def test_batches_are_reproducible_and_normalised_the_same_way(pool: Pool, step: int) -> None:
-    config = DataConfig(scales=(4, 8, 16), batch=3, patch=32, patch_coarse=48, pool_size=64)
-    draws = draw(config, pool.real, 3, seed=1, step=step)
-    batch, again = make_batch(config, pool, draws), make_batch(config, pool, draw(config, pool.real, 3, 1, step))
+    config = DataConfig(
+        scales=(4, 8, 16), batch=6, parts=3, patch=32, pool_size=64, far_share=0.3, hole_share=0.5, sensor_share=0.3
+    )
+    draws = draw(config, [pool], seed=1, step=step)
+    batch, again = make_batch(config, [pool], draws), make_batch(config, [pool], draw(config, [pool], 1, step))
     for name in Batch.__dataclass_fields__:
         assert torch.equal(getattr(batch, name), getattr(again, name))
-    assert (
-        batch.truth.shape == batch.d_up.shape == batch.weight.shape == (len(draws.index), 1, draws.patch, draws.patch)
-    )
-    # blurring keeps the level: input and truth share one normalisation
-    assert (batch.truth - batch.d_up).mean().abs() < 0.25 * batch.truth.std() + 0.02
+    assert len({part.scale for part in draws}) == 3  # each part has its share of the scales
+    assert batch.truth.shape == batch.d_up.shape == batch.reach.shape == batch.weight.shape == (6, 1, 32, 32)
+    seen = batch.depth_input(with_validity=True)
+    assert seen.shape == (6, 2, 32, 32)
+    assert seen[:, :1].abs().max() < 1  # the bound of 2 is for rounding alone
+    assert ((batch.d_up - batch.mid).abs() <= batch.reach * 1.01 + 1e-4 * batch.d_up.abs()).all()
+
+
+@given(st.integers(0, 2**31))
+def test_a_far_layer_adds_one_offset_of_1_to_100_ranges_inside_its_mask(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    shape, depth = torch.rand(3, 1, 16, 16, generator=generator), torch.rand(3, 1, 16, 16, generator=generator)
+    layer = draw_far_layer(shape, torch.tensor([1.0, 10.0, 0.5]), 1.0, torch.rand(3, 7, generator=generator))
+    added = layer.on(depth) - depth
+    ranges = layer.offset.flatten().abs() / torch.tensor([1.0, 10.0, 0.5])
+    assert ((ranges >= 0.99) & (ranges <= 101)).all()
+    for image, mask, offset in zip(added, layer.mask, layer.offset, strict=True):
+        assert torch.allclose(image[mask], offset.expand_as(image)[mask], rtol=1e-3)
+        assert (image[~mask] == 0).all()
+
+
+def test_resized_depth_keeps_its_edges_one_pixel_wide_and_its_planes_smooth() -> None:
+    y, x = np.mgrid[:60, :80].astype(np.float32)
+    depth = np.where(x > 30 + 0.4 * y, 200, 20 + 0.1 * x).astype(np.float32)
+    for size in ((90, 120), (40, 53), (120, 160)):
+        resized = resize_depth(depth, size)
+        assert resized.shape == size
+        between = (resized > 30) & (resized < 199)
+        assert not between.any()
+        plane = resized[:, : size[1] // 3]
+        assert np.abs(np.diff(plane, axis=1)).max() < 0.1 * 80 / size[1] * 2 + 1e-4
+    rgb = np.repeat(depth[..., None], 3, 2).astype(np.uint8)
+    scaled, resized, valid = resize_scene(rgb, depth, depth < 100, (90, 120))
+    assert scaled.shape == (90, 120, 3)
+    assert (valid != (resized < 100)).mean() < 0.01  # both follow the edge, to a pixel
+
+
+def test_a_pool_of_other_scenes_is_made_anew(tmp_path: Path) -> None:
+    plan, scene = PoolPlan(size=64, procedural=1, raycast=0, resized=1, seed=3), tmp_path / "real" / "group" / "one"
+    write_scene(scene)
+    first = load_or_build_pool(tmp_path / "pools", plan, tmp_path / "real", workers=1)
+    write_scene(scene.with_name("two"))
+    second = load_or_build_pool(tmp_path / "pools", plan, tmp_path / "real", workers=1)
+    assert len(list((tmp_path / "pools").iterdir())) == 2
+    assert int(second.real.sum()) > int(first.real.sum()) > 1
+    again = load_or_build_pool(tmp_path / "pools", plan, tmp_path / "real", workers=1)
+    assert torch.equal(again.depth, second.depth)
+
+
+def write_scene(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (80, 90, 3), np.uint8)).save(folder / "rgb.png")
+    Image.fromarray(rng.integers(1, 256, (80, 90), np.uint8)).save(folder / "disparity.png")
+    (folder / "meta.json").write_text('{"depth_file": "disparity.png"}')
+
+
+@given(st.integers(0, 2**31), st.sampled_from([(8, 72), (64, 8), (32, 32)]))
+def test_muons_steps_have_singular_values_near_one(seed: int, shape: tuple[int, int]) -> None:
+    matrices = torch.randn(3, *shape, generator=torch.Generator().manual_seed(seed))
+    values = torch.linalg.svdvals(orthogonalise(matrices))
+    assert values.max() < 1.3
+    assert values.median() > 0.6
+
+
+def test_muon_owns_wide_kernels_alone_and_lowers_a_loss() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(8, 8, 3), torch.nn.ConvTranspose2d(8, 8, 4), torch.nn.Conv2d(8, 1, 1))
+    assert owned_by_muon(model) == {"0.weight"}
+    target, x = torch.randn(2, 8, 6, 6), torch.randn(2, 8, 8, 8)
+    optimiser = Muon([model[0].weight], lr=0.02)
+    losses = []
+    for _ in range(60):
+        loss = (model[0](x) - target).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss))
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_rates_rise_stay_and_fall() -> None:
+    config = OptimConfig(steps=100, warmup=10, decay=20)
+    factors = [rate_factor(config, step) for step in range(101)]
+    assert factors[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
+    assert factors[10:80] == [1] * 70
+    assert factors[80:] == pytest.approx([1 - i / 20 for i in range(21)])
+    assert rate_factor(replace(config, decay=0), 99) == 1
 
 
 def test_crop_and_turn() -> None:
@@ -127,15 +215,13 @@ def test_crop_and_turn() -> None:
 @gpu
 @pytest.mark.parametrize("step", range(8))
 def test_cuda_batches_equal_the_cpus(pool: Pool, step: int) -> None:
-    config = DataConfig(scales=(4, 8, 16), batch=3, patch=32, patch_coarse=48, pool_size=64, edge_focus=0.0)
-    draws = draw(config, pool.real, 3, seed=1, step=step)
-    here, there = make_batch(config, pool, draws), make_batch(config, pool.to(torch.device("cuda")), draws)
+    config = DataConfig(scales=(4, 8, 16), batch=6, parts=3, patch=32, pool_size=64, edge_focus=0.0)
+    draws = draw(config, [pool], seed=1, step=step)
+    here, there = make_batch(config, [pool], draws), make_batch(config, [pool.to(torch.device("cuda"))], draws)
     for name in Batch.__dataclass_fields__:
         difference = (getattr(here, name) - getattr(there, name).cpu()).abs()
-        if draws.eight_bit and name in ("d_up", "truth"):
-            assert (difference > 1e-5).float().mean() <= 0.02
-        else:
-            assert difference.max() <= 1e-5
+        # halves are rounded to 8 bits either way
+        assert (difference > 1e-3).float().mean() <= 0.05
 
 
 def run_training(config: Path, run: Path, *more: str) -> subprocess.Popen[str]:
@@ -171,17 +257,29 @@ def test_killed_in_mid_training_and_resumed_gives_the_same_curve(tmp_path: Path,
         assert all(torch.equal(states[0][key][name], states[1][key][name]) for name in states[0][key])
 
 
-def test_a_run_becomes_a_verified_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = write_training_config(tmp_path)
-    assert run_training(config, tmp_path / "runs" / "tiny", "--stop-at", "6").wait(timeout=300) == 0
+def test_a_copy_of_a_run_ends_and_becomes_a_verified_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, run = write_training_config(tmp_path), tmp_path / "runs" / "tiny"
+    assert run_training(config, run, "--stop-at", "6").wait(timeout=300) == 0
+    before = (run / "last.pt").read_bytes()
+    assert run_training(config, run, "--decay", "4").wait(timeout=300) == 0
+    assert (run / "last.pt").read_bytes() == before
     manifest = tmp_path / "weights_manifest.json"
     manifest.write_text('{"checkpoints": []}')
     monkeypatch.setattr(weights.manifest, "PACKAGE_FOLDER", tmp_path / "package")
     for module in ("bridgenet_infer.weights.manifest", "training.release"):
         monkeypatch.setattr(f"{module}.CHECKPOINT_FOLDER", tmp_path / "checkpoints")
-    entry = release(tmp_path / "runs" / "tiny", load_config(config), "test")
+    monkeypatch.setenv("BRIDGENET_DATA", str(tmp_path / "no-data"))
+    trained = Trained.read(run / "decay" / "last.pt", config)
+    entry = release("tiny", [trained], "test")
+    (lineage,) = entry["training"]["lineages"]
+    assert [(stage["first"], stage["last"], stage["decay"]) for stage in lineage] == [(0, 6, 0), (6, 10, 4)]
+    assert lineage_in_words(lineage) == (
+        "tiny.toml, seed 5: 0 to 6; tiny.toml, seed 5: 6 to 10, its rates falling to zero"
+    )
     loaded = weights.load_weights("tiny")
-    state = torch.load(tmp_path / "runs" / "tiny" / "last.pt", weights_only=True)["ema"]
+    state = torch.load(run / "decay" / "last.pt", weights_only=True)["ema"]
     assert loaded.sha256 == entry["sha256"]
     assert loaded.model.config == load_config(config).model
     for name, tensor in loaded.model.state_dict().items():

@@ -18,12 +18,12 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="bo
 
 
 @pytest.fixture
-def lite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """The bundled default, in a copy of the folder that the manifest is about."""
     folder = tmp_path / "checkpoints"
     shutil.copytree(weights.CHECKPOINT_FOLDER, folder)
     monkeypatch.setattr(weights.manifest, "CHECKPOINT_FOLDER", folder)
-    return Place(folder / "lite.safetensors", "lite", weights.load_weights("lite").model.state_dict())
+    return Place(folder / "default.safetensors", "default", weights.load_weights("default").model.state_dict())
 
 
 MAKERS: dict[str, tuple[int, Callable[[Place, Path], Iterator[Case]]]] = {
@@ -38,11 +38,11 @@ MAKERS: dict[str, tuple[int, Callable[[Place, Path], Iterator[Case]]]] = {
 
 @pytest.mark.parametrize("group", MAKERS)
 def test_only_what_was_asked_for_is_loaded_and_refusals_name_file_and_reason(
-    lite: Place, tmp_path: Path, group: str
+    shipped: Place, tmp_path: Path, group: str
 ) -> None:
     least, make = MAKERS[group]
     tally = Tally(group)
-    for case in make(lite, tmp_path):
+    for case in make(shipped, tmp_path):
         tally.add(case)
     assert tally.complaints == []
     assert tally.outcomes.total() >= least

@@ -24,7 +24,7 @@ from faults.weights import same
 def test_shipped_checkpoints_match_the_manifest() -> None:
     manifest = json.loads(weights.manifest_path().read_text())["checkpoints"]
     assert [entry["name"] for entry in manifest] == list(weights.read_manifest())
-    assert "lite" in weights.read_manifest()
+    assert "default" in weights.read_manifest()
     for entry in manifest:
         if "quantised" in entry:
             pytest.importorskip("openvino", reason="needs the extra openvino")
@@ -126,7 +126,7 @@ def test_what_is_listed_but_neither_bundled_nor_on_the_hub_is_named(own_manifest
 
 def test_a_revision_needs_a_repository(tiny_checkpoint: Path) -> None:
     with pytest.raises(ValueError, match="not on the Hub"):
-        DepthUpsampler.from_pretrained("lite", revision="main")
+        DepthUpsampler.from_pretrained("default", revision="main")
     with pytest.raises(ValueError, match="no revision"):
         DepthUpsampler.from_pretrained(tiny_checkpoint, revision="main")
 
@@ -189,7 +189,7 @@ def test_a_scale_that_the_weights_were_not_trained_for_is_answered_with_a_warnin
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         upsampler(rgb, lr)  # 7.94
-        DepthUpsampler.from_pretrained("lite", device="cpu")(rgb, lr)
+        DepthUpsampler.from_pretrained("default", device="cpu")(rgb, lr)
     with pytest.warns(UserWarning, match="weights 'eight' were trained for x8, not for x4") as caught:
         upsampler(rgb[:32, :24], lr)
     assert caught[0].filename == __file__
@@ -203,7 +203,7 @@ def test_the_same_weights_give_the_same_file(tiny_model: BridgeNet) -> None:
 
 def test_a_network_for_openvino_is_stored_byte_for_byte() -> None:
     files = {"topology": b"<net/>", "constants": bytes(range(256)) * 3}
-    stored = load(compiled_bytes(files["topology"], files["constants"], TINY, {}))
+    stored = load(compiled_bytes({None: (files["topology"], files["constants"])}, TINY, {}))
     assert {name: tensor.numpy().tobytes() for name, tensor in stored.items()} == files
 
 
@@ -216,7 +216,7 @@ def test_loaded_graphs_are_for_inference_in_float32(tiny_checkpoint: Path) -> No
 
 
 def test_unknown_names_and_ambiguous_folders(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"nosuch.*lite"):
+    with pytest.raises(ValueError, match=r"nosuch.*default"):
         DepthUpsampler.from_pretrained("nosuch")
     with pytest.raises(ValueError, match="neither a known name"):
         DepthUpsampler.from_pretrained(Path("owner") / "name")  # a path is no repository

@@ -18,49 +18,55 @@ else:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """What a batch is made of.
+    """The content of a batch.
 
-    `batch` counts patches of side `patch`; scales above 8 use `patch_coarse` and as many as give the same
-    number of pixels. Shares are probabilities per sample (`jitter_share`, `integer_share`: per batch).
+    A step takes `batch` patches of side `patch`, in `parts` of one scale, kernel or sensor each. Shares are
+    probabilities per sample (`jitter_share`, `integer_share`, `sensor_share`: per part).
     """
 
     scales: tuple[float, ...] = (4.0, 8.0, 16.0)
     scale_weights: tuple[float, ...] = (1.0, 1.0, 1.0)
     jitter_share: float = 0.2  # scale log-uniform between the first and the last of `scales`
     batch: int = 8
+    parts: int = 1  # scales drawn from strata, so that each step sees small and large ones
     patch: int = 128
-    patch_coarse: int = 192
-    kernel_weights: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)  # of `degrade.LR_KERNELS`, drawn per batch
-    sensor_share: float = 0.0  # of the batches: degraded as by one of `sensors.SENSORS` instead of a kernel
+    kernel_weights: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)  # of `degrade.LR_KERNELS`
+    sensor_share: float = 0.0  # degraded as by one of `sensors.SENSORS` instead of a kernel
+    hole_share: float = 0.0  # of the samples shrunk by a kernel: with holes, filled as in serving
     guide_shift: float = 2.0  # greatest misregistration of a sensor's guide, HR pixels
     guide_shift_power: float = 1.0  # above 1 small ones are likelier: guide_shift * uniform ** power
+    far_share: float = 0.0  # a layer 1 to 100 ranges away is laid over part of the image
     pool_size: int = 256
+    coarse_pool_size: int = 0  # of the images for scales beyond 8, if they are to be larger
     procedural: int = 2000
     raycast: int = 0
+    resized: int = 0  # versions of each real scene at random sizes between half and twice, beside its own
     pool_seed: int = 1
     real_share: float = 0.5
     integer_share: float = 0.8
     affine_share: float = 0.5
     invert_share: float = 0.5
-    span_jitter: float = 0.3
     edge_focus: float = 0.5
 
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """Schedule: `steps` of AdamW, one-cycle or the paper's step decay (Section 4.1)."""
+    """Muon for wide kernels, AdamW for the rest; or the paper's two Adams (Section 4.1).
+
+    Rates rise for `warmup` steps, stay, and fall linearly to zero in the last `decay` of all `steps`.
+    """
 
     steps: int = 1000
-    learning_rate: float = 1e-3
-    schedule: str = "one_cycle"  # or "steps": divided by 10 every `decay_every` steps
-    decay_every: int = 100_000
+    decay: int = 0
     warmup: int = 100
+    learning_rate: float = 1e-3
+    muon_rate: float = 0.02
     weight_decay: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.99)
-    two_optimisers: bool = False  # the paper: one Adam per subnetwork
+    two_optimisers: bool = False  # the paper: one Adam per subnetwork, no Muon
     mde_weight: float = 0.1
     mde_every: int = 1  # steps between two with L_MDE, which is a third of a step's cost
-    huber: float = 0.0  # errors below this (normalised) count quadratically; 0 is the paper's L1
+    huber: float = 0.0  # errors below this share of the range count quadratically; 0 is the paper's L1
     clip_norm: float = 1.0
     ema: float = 0.999
     half_precision: bool = True  # bf16 trunk, on CUDA only

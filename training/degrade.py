@@ -1,4 +1,4 @@
-"""From truth to the network's input: LR depth, 8-bit rounding, interpolation, normalisation; CPU and CUDA."""
+"""How truth becomes LR depth: kernels, 8-bit rounding, crops; on the CPU and on CUDA."""
 
 from __future__ import annotations
 
@@ -47,41 +47,9 @@ def make_lr(truth: Tensor, scale: float, eight_bit: bool, kernel: str = PILLOW) 
     raise ValueError(f"kernel must be one of {', '.join(LR_KERNELS)}, got {kernel!r}")
 
 
-def fill_nearest(depth: Tensor, valid: Tensor) -> Tensor:
-    """Give invalid samples the depth of (nearly always) their nearest valid one, by jump flooding on the device.
-
-    (B, 1, h, w) both; images without any valid sample stay as they are.
-    """
-    height, width = depth.shape[-2:]
-    rows = torch.arange(height, device=depth.device)[:, None].expand(height, width)
-    columns = torch.arange(width, device=depth.device).expand(height, width)
-    seed = torch.where(valid, rows * width + columns, -1)  # index of the nearest sample known so far
-    step = 1 << (max(height, width) - 1).bit_length()
-    while step := step // 2:
-        for dy in (-step, 0, step):
-            for dx in (-step, 0, step):
-                seen = F.pad(seed, (step, step, step, step), value=-1)
-                other = seen[..., step + dy : step + dy + height, step + dx : step + dx + width]
-                closer = _squared_distance(other, rows, columns) < _squared_distance(seed, rows, columns)
-                seed = torch.where(closer, other, seed)
-    filled = depth.flatten(2).gather(2, seed.clamp(min=0).flatten(2)).view_as(depth)
-    return torch.where(seed >= 0, filled, depth)
-
-
-def _squared_distance(seed: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    width = rows.shape[1]
-    distance = (seed // width - rows) ** 2 + (seed % width - columns) ** 2
-    return torch.where(seed < 0, torch.iinfo(distance.dtype).max, distance)
-
-
 def to_eight_bit(x: Tensor) -> Tensor:
     """Grey levels rounded as an 8-bit image holds them; the dtype stays."""
     return (x + 0.5).floor().clamp(0, 255)
-
-
-def normalise(x: Tensor, low: Tensor, span: Tensor) -> Tensor:
-    """(x - low) / span with (B,) low and span; not clamped."""
-    return (x - low[:, None, None, None]) / span[:, None, None, None]
 
 
 def crop(x: Tensor, origin: Tensor, size: int) -> Tensor:

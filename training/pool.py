@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import threading
-from collections.abc import Callable
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -25,6 +28,7 @@ from bridgenet_infer.write import remove_leftovers, write_atomically
 from training.config import DataConfig
 from training.procedural import procedural_pair
 from training.raycast import raycast_pair
+from training.resize import resize_scene
 
 Array = npt.NDArray[Any]
 Item = tuple[Array, Array, Array, Array]  # RGB, depth, weight, span
@@ -48,62 +52,96 @@ class Pool:
     real: Tensor
 
     def to(self, device: torch.device) -> Pool:
-        """The same on another device."""
-        return Pool(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        """Images on another device; `real` stays on the CPU, where indices are drawn without waiting for a GPU."""
+        moved = {name: getattr(self, name).to(device) for name in ("rgb", "depth", "weight", "span")}
+        return replace(self, **moved)
 
 
 @dataclass(frozen=True)
 class PoolPlan:
-    """What a pool is made of: `procedural` flat and `raycast` perspective pairs of side `size`, by `seed`."""
+    """The content of a pool of side `size`, by `seed`.
+
+    `procedural` flat and `raycast` perspective pairs, and windows of the real scenes: of each one as it is, and of
+    `resized` versions between half and twice its size.
+    """
 
     size: int
     procedural: int
     raycast: int
+    resized: int
     seed: int
 
-    @property
-    def file_name(self) -> str:
-        """Where `load_or_build_pool` keeps it."""
-        return f"{self.size}-{self.procedural}-{self.raycast}-{self.seed}.pt"
+    def file_name(self, scenes: list[Path]) -> str:
+        """Where `load_or_build_pool` keeps it: a pool of other scenes has another name."""
+        listed = "".join(f"{p.parent.name}/{p.name} {sum(f.stat().st_size for f in p.iterdir())}\n" for p in scenes)
+        digest = hashlib.sha256(listed.encode()).hexdigest()[:12]
+        return f"{self.size}-{self.procedural}-{self.raycast}-{self.resized}-{self.seed}-{digest}.pt"
 
 
-def plan_of(config: DataConfig) -> PoolPlan:
-    """The pool that a training configuration asks for."""
-    return PoolPlan(config.pool_size, config.procedural, config.raycast, config.pool_seed)
+def plans_of(config: DataConfig) -> list[PoolPlan]:
+    """The pools that a training configuration asks for: one, and perhaps one of larger images for scales beyond 8."""
+    sizes = [config.pool_size, config.coarse_pool_size] if config.coarse_pool_size else [config.pool_size]
+    most = max(sizes)
+    # larger synthetic images take as much longer to make, and hold as many more patches
+    return [
+        PoolPlan(
+            size,
+            config.procedural * config.pool_size**2 // size**2,
+            config.raycast * config.pool_size**2 // size**2,
+            config.resized if size < most or len(sizes) == 1 else config.resized + 1,
+            config.pool_seed,
+        )
+        for size in sizes
+    ]
 
 
-def build_pool(plan: PoolPlan, real_folder: Path | None, workers: int) -> Pool:
-    """Synthetic pairs by seed, and overlapping windows of the real scenes below `real_folder`."""
+def list_scenes(folder: Path | None) -> list[Path]:
+    """Folders with a meta.json below `folder`, in a fixed order."""
+    return sorted(path.parent for path in folder.rglob("meta.json")) if folder else []
+
+
+def build_pool(plan: PoolPlan, scenes: list[Path], workers: int) -> Pool:
+    """Synthetic pairs by seed, and overlapping windows of the real scenes."""
     # forked children of a process with running torch and OpenCV threads can hang
     with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as executor:
         items: list[Item] = []
         for make, count in ((procedural_pair, plan.procedural), (raycast_pair, plan.raycast)):
             items += executor.map(partial(_synthetic_item, make, plan.seed, plan.size), range(count), chunksize=8)
-    synthetic = len(items)
-    for folder in sorted(path.parent for path in real_folder.rglob("meta.json")) if real_folder else []:
-        items.extend(_real_items(folder, plan.size))
+        synthetic = len(items)
+        too_small: Counter[str] = Counter()
+        for versions in executor.map(partial(_real_items, plan), scenes):
+            for size, windows in versions:
+                items.extend(windows)
+                too_small[size] += not windows
     rgb, depth, weight, span = (np.stack(column) for column in zip(*items, strict=True))
-    real = torch.arange(len(items)) >= synthetic
-    return Pool(
+    pool = Pool(
         torch.from_numpy(rgb).permute(0, 3, 1, 2).contiguous(),
         torch.from_numpy(depth)[:, None],
         torch.from_numpy(weight)[:, None],
         torch.from_numpy(span),
-        real,
+        torch.arange(len(items)) >= synthetic,
     )
+    lost = ", ".join(f"{count} {size}" for size, count in sorted(too_small.items()) if count) or "none"
+    print(
+        f"pool of {plan.size} x {plan.size}: {synthetic} synthetic and {len(items) - synthetic} real windows, "
+        f"{sum(x.nbytes for x in vars(pool).values()) / 2**20:.0f} MiB; images without a window: {lost}",
+        flush=True,
+    )
+    return pool
 
 
 def load_or_build_pool(folder: Path, plan: PoolPlan, real_folder: Path | None, workers: int) -> Pool:
-    """The pool kept in `folder`, made first if it is not there; written atomically."""
-    path = folder / plan.file_name
+    """The pool kept in `folder`, made first if it is not there; written atomically, mapped rather than read."""
+    scenes = list_scenes(real_folder)
+    path = folder / plan.file_name(scenes)
     if not path.exists():
-        pool = build_pool(plan, real_folder, workers)
+        pool = build_pool(plan, scenes, workers)
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path.parent)
         buffer = io.BytesIO()
         torch.save(vars(pool), buffer)
         write_atomically(path, buffer.getvalue())
-    return Pool(**torch.load(path, weights_only=True))
+    return Pool(**torch.load(path, weights_only=True, mmap=True))
 
 
 def read_scene(folder: Path) -> tuple[Array, Array, Array]:
@@ -143,18 +181,30 @@ def _synthetic_item(make: PairMaker, seed: int, size: int, index: int) -> Item:
     return rgb, (depth * GREY).astype(np.int16), weight, np.percentile(depth, (1, 99)).astype(np.float32)
 
 
-def _real_items(folder: Path, size: int) -> list[Item]:
+def _real_items(plan: PoolPlan, folder: Path) -> list[tuple[str, list[Item]]]:
+    """Windows of a scene at its own size and at random ones; each with the size's name."""
+    cv2.setNumThreads(1)
     rgb, grey, valid = read_scene(folder)
     span = np.percentile(grey[valid], (1, 99)).astype(np.float32)
-    depth = (fill_holes(grey, valid) * GREY).astype(np.int16)
+    filled = fill_holes(grey, valid)
+    versions = [("as they are", list(_windows(rgb, filled, valid, span, plan.size)))]
+    rng = np.random.default_rng((plan.seed, zlib.crc32(f"{folder.parent.name}/{folder.name}".encode())))
+    for _ in range(plan.resized):
+        factor = float(2 ** rng.uniform(-1, 1))
+        size = (round(grey.shape[0] * factor), round(grey.shape[1] * factor))
+        windows = list(_windows(*resize_scene(rgb, filled, valid, size), span, plan.size))
+        versions.append(("enlarged" if factor > 1 else "shrunk", windows))
+    return versions
+
+
+def _windows(rgb: Array, depth: Array, valid: Array, span: Array, size: int) -> Iterator[Item]:
     weight = np.where(valid, 255, 25).astype(np.uint8)  # filled areas at a tenth
-    items = []
-    for y in _origins(grey.shape[0], size):
-        for x in _origins(grey.shape[1], size):
+    whole = (depth * GREY).astype(np.int16)
+    for y in _origins(depth.shape[0], size):
+        for x in _origins(depth.shape[1], size):
             window = (slice(y, y + size), slice(x, x + size))
             if valid[window].mean() > 0.6:
-                items.append((rgb[window], depth[window], weight[window], span))
-    return items
+                yield rgb[window], whole[window], weight[window], span
 
 
 def _origins(length: int, size: int) -> list[int]:

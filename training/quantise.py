@@ -1,6 +1,6 @@
 """8-bit integer form of a shipped checkpoint for OpenVINO, by post-training quantisation on procedural pairs.
 
-`python -m training.quantise --weights lite --config training/configs/lite.toml` writes NAME-int8 beside it.
+`python -m training.quantise --weights default --config training/configs/default.toml` writes NAME-int8 beside it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,12 @@ import numpy.typing as npt
 import torch
 
 from bridgenet_infer import DepthUpsampler
-from bridgenet_infer.export import convert_to_openvino, pack_openvino
+from bridgenet_infer.export import convert_to_openvino, pack_openvino, scales_of
 from bridgenet_infer.weights import load_checkpoint, manifest_path
 from training.config import DataConfig, RunConfig, load_config
-from training.pool import Pool, load_or_build_pool, plan_of
+from training.pool import Pool, load_or_build_pool, plans_of
 from training.release import install
-from training.sampler import ORIGIN_GRID, draw, make_batch
+from training.sampler import draw, make_batch
 from training.train import data_folder
 from training.validation import load_scenes, validate
 
@@ -50,8 +50,10 @@ Validation (mean absolute difference in grey levels of 0..255), 8-bit against fl
 Inputs = dict[str, npt.NDArray[np.float32]]
 
 
-def quantise_checkpoint(name: str, config: RunConfig) -> dict[str, Any]:
+def quantise_checkpoint(name: str, configs: Sequence[RunConfig]) -> dict[str, Any]:
     """Quantise a checkpoint of the manifest, measure it on the validation scenes, install it as NAME-int8.
+
+    `configs` are those that its networks were trained with, in the order of their scales.
 
     Raises
     ------
@@ -65,9 +67,13 @@ def quantise_checkpoint(name: str, config: RunConfig) -> dict[str, Any]:
     upsampler = DepthUpsampler.from_pretrained(name, device="cpu")
     entries = json.loads(manifest_path().read_text(encoding="utf-8"))["checkpoints"]
     source = {entry["name"]: entry for entry in entries}[name]
-    pool = load_or_build_pool(Path("out", "pools"), plan_of(config.data), data_folder() / "train", os.cpu_count() or 1)
-    inputs = list(calibration_inputs(config, pool, SAMPLES, SIDE))
-    payload = pack_openvino(quantise(convert_to_openvino(upsampler), inputs), upsampler, {"weights": f"{name}-int8"})
+    real, workers = data_folder() / "train", os.cpu_count() or 1
+    quantised = {}
+    for scale, config in zip(scales_of(upsampler), configs, strict=True):
+        pools = [load_or_build_pool(Path("out", "pools"), plan, real, workers) for plan in plans_of(config.data)]
+        inputs = list(calibration_inputs(config, pools, SAMPLES, SIDE))
+        quantised[scale] = quantise(convert_to_openvino(upsampler, scale), inputs)
+    payload = pack_openvino(quantised, upsampler, {"weights": f"{name}-int8"})
     entry: dict[str, Any] = {
         "name": f"{name}-int8",
         "file": f"{name}-int8.safetensors",
@@ -82,11 +88,9 @@ def quantise_checkpoint(name: str, config: RunConfig) -> dict[str, Any]:
         path = Path(folder) / entry["file"]
         path.write_bytes(payload)
         scenes, device = load_scenes(data_folder() / "val"), torch.device("cpu")
-        results = [
-            validate(model, scenes, config.validation_scales, device)
-            for model in (load_checkpoint(path)[0], upsampler.model)
-        ]
-    entry["metrics"] = {"validation_mad": {key: round(value, 5) for key, value in results[0].items()}}
+        scales = tuple(sorted({scale for config in configs for scale in config.validation_scales}))
+        results = [validate(model, scenes, scales, device) for model in (load_checkpoint(path)[0], upsampler.model)]
+    entry["metrics"] = {"validation": {key: round(value, 5) for key, value in results[0].items()}}
     card = CARD.format(
         **entry,
         **entry["quantised"],
@@ -98,12 +102,11 @@ def quantise_checkpoint(name: str, config: RunConfig) -> dict[str, Any]:
     return entry
 
 
-def calibration_inputs(config: RunConfig, pool: Pool, count: int, side: int) -> Iterator[Inputs]:
+def calibration_inputs(config: RunConfig, pools: Sequence[Pool], count: int, side: int) -> Iterator[Inputs]:
     """Network inputs of procedural pairs, degraded as in training: (1, 3, side, side) and (1, 1 or 2, side, side)."""
-    data: DataConfig = replace(config.data, real_share=0.0, batch=1, patch=side, patch_coarse=side)
-    cells = (pool.rgb.shape[-1] - side) // ORIGIN_GRID + 1
+    data: DataConfig = replace(config.data, real_share=0.0, batch=1, parts=1, patch=side)
     for step in range(count):
-        batch = make_batch(data, pool, draw(data, pool.real.cpu(), cells, config.seed, step))
+        batch = make_batch(data, pools, draw(data, pools, config.seed, step))
         d_up = batch.depth_input(config.model.validity_input)
         yield {name: x.contiguous().numpy() for name, x in (("rgb", batch.rgb), ("d_up", d_up))}
 
@@ -111,7 +114,7 @@ def calibration_inputs(config: RunConfig, pool: Pool, count: int, side: int) -> 
 def quantise(network: Any, inputs: list[Inputs]) -> Any:
     """Quantise an `openvino.Model` to 8-bit weights and activations.
 
-    The first conv of D_up and everything after the last activation stay float32: their values are depth itself.
+    The first conv of D_up and everything after the last activation stay float32: they carry the least contrasts.
     """
     import nncf
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
@@ -139,7 +142,7 @@ def quantise(network: Any, inputs: list[Inputs]) -> Any:
 
 def kept_names(network: Any) -> list[str]:
     """Operations between D_up and the first conv, and between the last conv and D_SR, both convs included."""
-    d_up, d_sr = network.input("d_up").get_node(), network.output("d_sr").get_node()
+    d_up, d_sr = network.input("d_up").get_node(), network.output("residual").get_node()
     return sorted({*_names_to_conv(d_up, _consumers), *_names_to_conv(d_sr, _producers)})
 
 
@@ -169,9 +172,9 @@ def main() -> None:
     """Command line of the quantisation."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", required=True, help="a name in the manifest")
-    parser.add_argument("--config", type=Path, required=True, help="what they were trained with")
+    parser.add_argument("--config", type=Path, nargs="+", required=True, help="what they were trained with, by scale")
     options = parser.parse_args()
-    print(json.dumps(quantise_checkpoint(options.weights, load_config(options.config)), indent=2))
+    print(json.dumps(quantise_checkpoint(options.weights, [load_config(path) for path in options.config]), indent=2))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Turn a run into a shippable checkpoint: safetensors, manifest entry and model card.
 
-`python -m training.release --run out/runs/NAME --config training/configs/NAME.toml`
+`python -m training.release --state out/runs/NAME/decay/last.pt --config training/configs/NAME.toml`. Several states
+and configurations, in one order, make one checkpoint with a network for each scale: `--name default`.
 """
 
 from __future__ import annotations
@@ -10,23 +11,25 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from bridgenet_infer.graph import build_bridgenet
+from bridgenet_infer.graph import BridgeNet, build_bridgenet
+from bridgenet_infer.per_scale import Network, NetworkPerScale
 from bridgenet_infer.weights import CHECKPOINT_FOLDER, checkpoint_bytes, load_checkpoint, manifest_path
 from bridgenet_infer.write import write_atomically
 from training.config import DataConfig, RunConfig, load_config
-from training.curves import COLUMNS, read_rows
 from training.degrade import LR_KERNELS
-from training.sampler import FINE_SCALE, patches_per_step
 from training.sensors import SENSORS
+from training.train import data_folder
+from training.validation import load_scenes, validate, validate_sensed
 
-DATA = "procedural scenes of this project; Middlebury 2003, 2006 and 2014 (training views)"
+DATA = "procedural scenes of this project; Middlebury 2001, 2003, 2006 and 2014 (training views)"
 LICENCE = "Apache-2.0"
-SCALE_COLUMNS = {name for name in COLUMNS if "x" in name}
 
 CARD = """# {name}
 
@@ -41,68 +44,100 @@ trained from scratch by this project. Licence: {licence}.
 | sha256 | `{sha256}` |
 | LR in training | {kernel}; 8-bit in {integer:.0%} of the batches, holes filled before |
 | data | {data} |
-| training | {steps:,} steps of {patches}, {hours:.2f} h on {hardware}{started} |
+| training | {hours:.2f} h on {hardware} |
+{stages}
 | graph | `{config}` |
 
-Validation (Middlebury scenes kept apart; mean absolute difference in grey levels of 0..255): {validation}.
+Validation (Middlebury scenes kept apart; mean absolute difference in grey levels of 0..255, and the score, its share of
+bicubic's): {validation}.
 
 Not for sparse LiDAR, and not for depth that is not registered to the image. Middlebury asks users of its data to cite
 Scharstein and Szeliski 2003, Scharstein and Pal 2007, Hirschmueller and Scharstein 2007, Scharstein et al. 2014.
 """
 
 
-def release(run: Path, config: RunConfig, hardware: str, started_from: str | None = None) -> dict[str, Any]:
-    """Make checkpoint, card and manifest entry of a run, and install them.
+@dataclass(frozen=True)
+class Trained:
+    """One run that has ended: its state (or the part of it that `training.together` leaves) and its configuration."""
+
+    state: dict[str, Any]
+    config: RunConfig
+
+    @classmethod
+    def read(cls, path: Path, config: Path) -> Trained:
+        """OSError if there is no such file."""
+        return cls(torch.load(path, map_location="cpu", weights_only=True), load_config(config))
+
+    def model(self) -> BridgeNet:
+        """The moving average of its weights."""
+        model = build_bridgenet(self.config.model)
+        model.load_state_dict(self.state["ema"])
+        return model.eval()
+
+
+def release(name: str, runs: Sequence[Trained], hardware: str) -> dict[str, Any]:
+    """Make checkpoint, card and manifest entry of one run, or of several for a scale each, and install them.
 
     Parameters
     ----------
-    run
-        Folder with last.pt and curve.csv.
-    hardware, started_from
+    runs
+        Of several, each was validated at the scale that its network is for.
+    hardware
         In words, for card and manifest.
 
     Raises
     ------
     OSError
-        If the run has no checkpoint or something cannot be written.
+        If something cannot be written.
+    ValueError
+        If several graphs differ.
     """
-    state = torch.load(run / "last.pt", map_location="cpu", weights_only=True)
-    model = build_bridgenet(config.model)
-    model.load_state_dict(state["ema"])
-    kernel = lr_in_words(config.data)
-    low, high = min(config.data.scales), max(config.data.scales)
+    model: BridgeNet | NetworkPerScale
+    if len(runs) == 1:
+        model = runs[0].model()
+    else:
+        model = NetworkPerScale({float(run.config.validation_scales[0]): run.model() for run in runs})
+    kernel = lr_in_words(runs[-1].config.data)
+    scales = [scale for run in runs for scale in run.config.data.scales]
     notes = {
-        "scales": f"{low:g}-{high:g}",
+        "scales": f"{min(scales):g}-{max(scales):g}",
         "lr_kernel": kernel,
-        "normalisation": "percentiles 1-99",
         "licence": LICENCE,
     }
     payload = checkpoint_bytes(model, notes)
-    validation = next((row for row in reversed(read_rows(run / "curve.csv")) if SCALE_COLUMNS & row.keys()), {})
     entry: dict[str, Any] = {
-        "name": config.name,
-        "file": f"{config.name}.safetensors",
+        "name": name,
+        "file": f"{name}.safetensors",
         "sha256": hashlib.sha256(payload).hexdigest(),
         "size": len(payload),
         "repo_id": None,  # a new file: training.publish fills in where it put it
         "revision": None,
-        "scales": [low, high],
+        "scales": [min(scales), max(scales)],
         "lr_kernel": kernel,
         "data": DATA,
         "licence": LICENCE,
-        "config": json.loads(config.model.to_json()),
+        "config": json.loads(model.config.to_json()),
         "training": {
-            "steps": state["step"],
-            "seconds": round(state["seconds"]),
+            "seconds": round(sum(run.state["seconds"] for run in runs)),
             "hardware": hardware,
-            "started_from": started_from,
+            "lineages": [run.state["lineage"] for run in runs],
         },
-        "metrics": {
-            "validation_mad": {k: v for k, v in validation.items() if k in SCALE_COLUMNS},
-        },
+        "metrics": {"validation": _validate(model, [run.config for run in runs])},
     }
-    install(entry, payload, _card(entry, config, sum(p.numel() for p in model.parameters())))
+    install(entry, payload, _card(entry, runs, sum(p.numel() for p in model.parameters())))
     return entry
+
+
+def _validate(model: Network, configs: Sequence[RunConfig]) -> dict[str, float]:
+    """Errors on the validation scenes; empty where these are absent."""
+    scenes, device = load_scenes(data_folder() / "val"), torch.device("cpu")
+    if not scenes:
+        return {}
+    scales = tuple(sorted({scale for config in configs for scale in config.validation_scales}))
+    figures = validate(model, scenes, scales, device)
+    if configs[0].data.sensor_share > 0:
+        figures["sensed_x8"] = validate_sensed(model, scenes, 8, device)
+    return {name: round(value, 5) for name, value in figures.items()}
 
 
 def install(entry: dict[str, Any], payload: bytes, card: str) -> None:
@@ -129,41 +164,49 @@ def lr_in_words(data: DataConfig) -> str:
     return next(iter(used)) if len(used) == 1 else ", ".join(f"{name} {share:.0%}" for name, share in used.items())
 
 
-def _patches_in_words(data: DataConfig) -> str:
-    fine, coarse = (
-        f"{patches_per_step(data, side)} patches of {side} x {side}" for side in (data.patch, data.patch_coarse)
-    )
-    if max(data.scales) <= FINE_SCALE:
-        return fine
-    return coarse if min(data.scales) > FINE_SCALE else f"{fine} (beyond x{FINE_SCALE}: {coarse})"
+def lineage_in_words(stages: list[dict[str, Any]]) -> str:
+    """Every stage with its configuration, seed and steps."""
+    words = []
+    for stage in stages:
+        ending = ", its rates falling to zero" if stage["decay"] else ""
+        start = f" (from weights of sha256 {stage['start'][:12]})" if stage["start"] else ""
+        words.append(
+            f"{stage['config']}.toml{start}, seed {stage['seed']}: {stage['first']:,} to {stage['last']:,}{ending}"
+        )
+    return "; ".join(words)
 
 
-def _card(entry: dict[str, Any], config: RunConfig, parameters: int) -> str:
+def _card(entry: dict[str, Any], runs: Sequence[Trained], parameters: int) -> str:
     low, high = entry["scales"]
     return CARD.format(
         **entry,
         scales_in_words=f"{low:g} to {high:g} in one file" if low < high else f"{low:g}",
         parameters=parameters,
         kernel=entry["lr_kernel"],
-        integer=config.data.integer_share,
-        steps=entry["training"]["steps"],
-        patches=_patches_in_words(config.data),
-        started=f", from {entry['training']['started_from']}" if entry["training"]["started_from"] else "",
+        integer=runs[0].config.data.integer_share,
+        stages="\n".join(map(_stages_in_words, runs)),
         hours=entry["training"]["seconds"] / 3600,
         hardware=entry["training"]["hardware"],
-        validation=", ".join(f"{k} {v:.3f}" for k, v in entry["metrics"]["validation_mad"].items()) or "none",
+        validation=", ".join(f"{k} {v:.3f}" for k, v in entry["metrics"]["validation"].items()) or "none",
     )
+
+
+def _stages_in_words(run: Trained) -> str:
+    data, scale = run.config.data, run.config.validation_scales[0]
+    patches = f"{data.batch} patches of {data.patch} x {data.patch} a step"
+    return f"| lineage (x{scale}) | {lineage_in_words(run.state['lineage'])}; {patches} |"
 
 
 def main() -> None:
     """Command line of the release."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder with last.pt and curve.csv")
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--started-from", help="in words, for the card")
+    parser.add_argument("--state", type=Path, nargs="+", required=True, help="last.pt of runs that have ended")
+    parser.add_argument("--config", type=Path, nargs="+", required=True, help="theirs, in the same order")
+    parser.add_argument("--name", help="of the checkpoint (default: the configuration's)")
     parser.add_argument("--hardware", default=f"{os.cpu_count()} cores of {platform.machine()}")
     arguments = parser.parse_args()
-    entry = release(arguments.run, load_config(arguments.config), arguments.hardware, arguments.started_from)
+    runs = [Trained.read(*pair) for pair in zip(arguments.state, arguments.config, strict=True)]
+    entry = release(arguments.name or runs[0].config.name, runs, arguments.hardware)
     print(json.dumps(entry, indent=2))
 
 

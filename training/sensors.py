@@ -147,7 +147,7 @@ def sense(
         luminance = F.interpolate((rgb * weights).sum(1, keepdim=True), size, mode="area")
         valid &= luminance + 0.02 * normal() > sensor.dark
     if sensor.blobs:
-        valid &= _smooth_field(shape, generator).to(depth.device) < _quantile(1 - sensor.blobs)
+        valid &= lose_patches(shape, sensor.blobs, generator).to(depth.device)
     if sensor.baseline:
         side = 1 if torch.rand((), generator=generator) < 0.5 else -1
         valid &= ~_shadow(straight, sensor.baseline * focal / scale, side)
@@ -240,6 +240,11 @@ def _shadow(depth: Tensor, focal_baseline: float, side: int) -> Tensor:
             shifted[..., :step] = 0
         hidden |= shifted - disparity > step
     return hidden
+
+
+def lose_patches(shape: tuple[int, ...], share: float, generator: torch.Generator) -> Tensor:
+    """Validity (B, 1, h, w) on the CPU, of which `share` is lost in patches of a few samples."""
+    return _smooth_field(shape, generator) < _quantile(1 - share)
 
 
 def _smooth_field(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

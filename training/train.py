@@ -1,18 +1,22 @@
 """Train a BridgeNet: `python -m training.train --config training/configs/NAME.toml`, on the CPU or one CUDA GPU.
 
-A run lives in `out/runs/NAME/`: `last.pt` (resumed from by itself after a kill), `curve.csv`, `curve.png`.
+A run lives in `out/runs/NAME/`: `last.pt` (resumed from by itself after a kill), `curve.csv`, `curve.png`. Its rates
+stay high, so that it can always go on. For a release `--decay STEPS` ends a copy of it in `out/runs/NAME/decay/`, whose
+rates fall to zero.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import hashlib
 import io
 import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +25,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bridgenet_infer.graph import BridgeNet, BridgeNetConfig, build_bridgenet
+from bridgenet_infer.normalise import denormalise
 from bridgenet_infer.weights import load_checkpoint
 from bridgenet_infer.write import remove_leftovers, write_atomically
 from training.config import OptimConfig, RunConfig, load_config
 from training.curves import append_row, keep_rows, plot_curve
-from training.pool import Pool, load_or_build_pool, plan_of
-from training.sampler import ORIGIN_GRID, Batch, draw, make_batch
+from training.muon import Muon, owned_by_muon
+from training.pool import Pool, load_or_build_pool, plans_of
+from training.sampler import Batch, draw, make_batch
 from training.validation import load_scenes, validate, validate_sensed
+
+LEAST_ERROR = 1e-4  # of the range: losses are shares of bicubic's error, which can be 0
 
 
 def data_folder() -> Path:
@@ -35,63 +43,95 @@ def data_folder() -> Path:
     return Path(os.environ.get("BRIDGENET_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
-def learning_rate(config: OptimConfig, step: int) -> float:
-    """Rate of step `step`: linear warm-up, then a cosine to zero or the paper's step decay."""
-    peak = config.learning_rate * min(1.0, (step + 1) / max(config.warmup, 1))
-    if config.schedule == "steps":
-        return peak * float(0.1 ** (step // config.decay_every))
-    if config.schedule != "one_cycle":
-        raise ValueError(f"schedule must be 'one_cycle' or 'steps', got {config.schedule!r}")
-    return peak * 0.5 * (1 + math.cos(math.pi * min(step / config.steps, 1.0)))
+def rate_factor(config: OptimConfig, step: int) -> float:
+    """Share of the peak rates at step `step`: a linear warm-up, 1, and a linear fall to zero at the end."""
+    rise = (step + 1) / max(config.warmup, 1)
+    fall = (config.steps - step) / config.decay if config.decay else 1.0
+    return max(min(1.0, rise, fall), 0.0)
 
 
 def make_optimisers(model: BridgeNet, config: OptimConfig) -> list[torch.optim.Optimizer]:
-    """One AdamW, or the paper's two Adams: DSRNet with HABdg, and MDENet with CGBdg."""
-    if not config.two_optimisers:
-        return [torch.optim.AdamW(model.parameters(), betas=config.betas, weight_decay=config.weight_decay)]
-    mde = [p for n, p in model.named_parameters() if n.startswith(("mde.", "content_bridges."))]
-    dsr = [p for n, p in model.named_parameters() if not n.startswith(("mde.", "content_bridges."))]
-    return [torch.optim.Adam(group, betas=config.betas, eps=1e-8) for group in (dsr, mde) if group]
+    """Muon and AdamW, or the paper's two Adams: DSRNet with HABdg, and MDENet with CGBdg."""
+    named = dict(model.named_parameters())
+    if config.two_optimisers:
+        mde = [p for n, p in named.items() if n.startswith(("mde.", "content_bridges."))]
+        dsr = [p for n, p in named.items() if not n.startswith(("mde.", "content_bridges."))]
+        return [
+            torch.optim.Adam(group, lr=config.learning_rate, betas=config.betas, eps=1e-8)
+            for group in (dsr, mde)
+            if group
+        ]
+    wide = owned_by_muon(model)
+    rest = [p for n, p in named.items() if n not in wide]
+    adam = torch.optim.AdamW(rest, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay)
+    return [adam, Muon([named[n] for n in sorted(wide)], lr=config.muon_rate)] if wide else [adam]
 
 
-def losses(model: BridgeNet, batch: Batch, config: OptimConfig, step: int) -> tuple[Tensor, Tensor]:
-    """Hole-weighted L1 of D_SR (equation 1) and D_DE (equation 2; 0 in steps without it)."""
-    half = config.half_precision and batch.rgb.is_cuda
+def losses(model: BridgeNet, batch: Batch, config: OptimConfig, step: int, parts: int) -> tuple[Tensor, Tensor]:
+    """L1 of D_SR (equation 1), as a share of bicubic's in each part, and of D_DE (equation 2; 0 in steps without it).
+
+    Filled areas count less; errors are in ranges of the image, or of the neighbourhood where that is wider.
+    """
+    falling = config.decay > 0 and step >= config.steps - config.decay
+    half = config.half_precision and batch.rgb.is_cuda and not falling
     estimate = model.config.mde and config.mde_weight > 0 and step % config.mde_every == 0
     with torch.autocast(batch.rgb.device.type, torch.bfloat16, enabled=half):
-        d_sr, d_de = model(batch.rgb, batch.depth_input(model.config.validity_input), estimate)
-    total = batch.weight.sum()
-    error = F.smooth_l1_loss(d_sr, batch.truth, reduction="none", beta=config.huber)
-    loss_dsr = (error * batch.weight).sum() / total
+        residual, d_de = model(batch.rgb, batch.depth_input(model.config.validity_input), estimate)
+    unit = torch.maximum(batch.extent, batch.reach)
+    error = (denormalise(residual, batch.d_up, batch.reach) - batch.truth) / unit
+    error = F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=config.huber)
+    bicubic = (batch.d_up - batch.truth).abs() / unit
+    ours, theirs, total = (
+        (x * batch.weight).view(parts, -1).sum(1) for x in (error, bicubic, torch.ones_like(bicubic))
+    )
+    loss_dsr = (ours / (theirs + LEAST_ERROR * total)).mean()
     if d_de is None:
         return loss_dsr, torch.zeros_like(loss_dsr)
-    return loss_dsr, ((d_de.float() - batch.mde_truth).abs() * batch.weight).sum() / total
+    return loss_dsr, ((d_de.float() - batch.mde_truth).abs() * batch.weight).sum() / batch.weight.sum()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One link of a checkpoint's lineage: steps `first` to `last` of a configuration, the last `decay` falling.
+
+    `start` is the sha256 of the file that it began with; without one it began with random weights, or with the link
+    before if that ended at its first step.
+    """
+
+    config: str
+    seed: int
+    first: int
+    last: int
+    decay: int = 0
+    start: str | None = None
 
 
 class Run:
     """State of one training run: model, its moving average, optimisers and the step counter."""
 
-    def __init__(self, config: RunConfig, pool: Pool, device: torch.device) -> None:
+    def __init__(self, config: RunConfig, pools: Sequence[Pool], device: torch.device) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.pool, self.device = config, pool, device
+        self.config, self.pools, self.device = config, pools, device
         self.model = build_bridgenet(config.model).to(device)
         self.ema = copy.deepcopy(self.model).requires_grad_(False)
         self.optimisers = make_optimisers(self.model, config.optim)
+        self.peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in self.optimisers]
         self.step = 0
         self.seconds = 0.0
-        self.real = pool.real.cpu()
-        self.grid_cells = (pool.rgb.shape[-1] - min(config.data.patch, config.data.patch_coarse)) // ORIGIN_GRID + 1
+        self.lineage: list[Stage] = []
+        self.first = 0
+        self.started_from: str | None = None
 
     def train_step(self) -> tuple[Tensor, Tensor]:
         """One step; the losses stay on the device (no host synchronisation)."""
         config = self.config
-        draws = draw(config.data, self.real, self.grid_cells, config.seed, self.step)
-        batch = make_batch(config.data, self.pool, draws)
-        loss_dsr, loss_mde = losses(self.model, batch, config.optim, self.step)
-        for optimiser in self.optimisers:
+        batch = make_batch(config.data, self.pools, draw(config.data, self.pools, config.seed, self.step))
+        loss_dsr, loss_mde = losses(self.model, batch, config.optim, self.step, config.data.parts)
+        factor = rate_factor(config.optim, self.step)
+        for optimiser, peaks in zip(self.optimisers, self.peaks, strict=True):
             optimiser.zero_grad(set_to_none=True)
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(config.optim, self.step)
+            for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+                group["lr"] = factor * peak
         (loss_dsr + config.optim.mde_weight * loss_mde).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), config.optim.clip_norm)
         for optimiser in self.optimisers:
@@ -105,6 +145,20 @@ class Run:
         average = [p.data for p in self.ema.parameters()]
         torch._foreach_lerp_(average, [p.data for p in self.model.parameters()], 1 - decay)
 
+    @property
+    def stages(self) -> list[Stage]:
+        """The whole lineage, up to this step."""
+        config = self.config
+        now = Stage(config.name, config.seed, self.first, self.step, config.optim.decay, self.started_from)
+        return [*self.lineage, now]
+
+    def fall(self, steps: int) -> None:
+        """Let the rates fall to zero over the next `steps` steps, and end there."""
+        self.lineage, self.first, self.started_from = self.stages, self.step, None
+        self.config = replace(
+            self.config, optim=replace(self.config.optim, steps=self.step + steps, decay=steps, warmup=0)
+        )
+
     def save(self, path: Path) -> None:
         """Write the whole state atomically."""
         state = {
@@ -114,10 +168,22 @@ class Run:
             "step": self.step,
             "seconds": self.seconds,
             "model_config": self.config.model.to_json(),
+            "lineage": [asdict(stage) for stage in self.stages],
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
         write_atomically(path, buffer.getvalue())
+
+    def start_from(self, path: Path) -> None:
+        """Begin with the weights of a checkpoint, or the moving average of another run, whose lineage goes on here."""
+        if path.suffix == ".safetensors":
+            weights = load_checkpoint(path)[0].state_dict()
+        else:
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+            weights = state["ema"]
+            self.lineage = [Stage(**fields) for fields in state.get("lineage", [])]
+        self.start(weights)
+        self.started_from = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def start(self, weights: Mapping[str, Tensor]) -> None:
         """Begin with `weights` of a graph with more or fewer residual blocks (new ones start untrained).
@@ -144,6 +210,13 @@ class Run:
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
         self.step, self.seconds = state["step"], state["seconds"]
+        *earlier, now = (Stage(**fields) for fields in state["lineage"])
+        self.lineage, self.first, self.started_from = earlier, now.first, now.start
+        if now.decay:
+            self.config = replace(
+                self.config,
+                optim=replace(self.config.optim, steps=now.first + now.decay, decay=now.decay, warmup=0),
+            )
 
 
 def train(
@@ -153,59 +226,87 @@ def train(
     start_from: Path | None = None,
     stop_at: int = 2**62,
     pools: Path = Path("out", "pools"),
+    *,
+    seconds: float = math.inf,
+    decay: int = 0,
 ) -> Run:
-    """Train until step `stop_at`, from `folder/last.pt` if it exists, else from the weights of `start_from`."""
-    data = config.data
-    real = data_folder() / "train"
-    pool = load_or_build_pool(pools, plan_of(data), real, workers=os.cpu_count() or 1)
-    run = Run(config, pool.to(device), device)
+    """Train until step `stop_at` or for so many seconds.
+
+    From `folder/last.pt` if it exists, else from the weights of `start_from`. With `decay`, a copy of the run in
+    `folder/decay` goes on for that many steps with falling rates.
+    """
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # every step has the same shapes
+    real, workers = data_folder() / "train", os.cpu_count() or 1
+    images = [load_or_build_pool(pools, plan, real, workers).to(device) for plan in plans_of(config.data)]
+    run = Run(config, images, device)
+    source = folder / "last.pt"
+    folder = folder / "decay" if decay else folder
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     last, curve = folder / "last.pt", folder / "curve.csv"
     if last.exists():
         run.load(last)
+    elif decay:
+        run.load(source)
+        run.fall(decay)
     elif start_from is not None:
-        if start_from.suffix == ".safetensors":
-            weights = load_checkpoint(start_from)[0].state_dict()
-        else:
-            weights = torch.load(start_from, map_location=device, weights_only=True)["ema"]
-        run.start(weights)
+        run.start_from(start_from)
     keep_rows(curve, run.step)  # a row may have been written just before a kill, its checkpoint not
+    _train_on(run, last, curve, stop_at, time.perf_counter() + seconds)
+    plot_curve(curve, folder / "curve.png")
+    return run
+
+
+def _train_on(run: Run, last: Path, curve: Path, stop_at: int, deadline: float) -> None:
+    config, device = run.config, run.device
     scenes, every = load_scenes(data_folder() / "val"), config.optim.mde_every
+    end = min(stop_at, config.optim.steps)
     sums, since, began = torch.zeros(2, device=device), run.step, time.perf_counter()
-    while run.step < min(stop_at, config.optim.steps):
+    while run.step < end and time.perf_counter() < deadline:
         sums += torch.stack(run.train_step())
-        if run.step % config.checkpoint_every == 0 or run.step == stop_at:
+        ended = run.step == end or time.perf_counter() >= deadline
+        if run.step % config.checkpoint_every == 0 or ended:
             loss_dsr, loss_mde = (sums / (run.step - since)).tolist()
+            if not math.isfinite(loss_dsr + loss_mde):
+                raise FloatingPointError(f"the loss is not finite at step {run.step}; {last} is from before")
             run.seconds += time.perf_counter() - began
             row = {"step": run.step, "seconds": run.seconds, "loss_dsr": loss_dsr, "loss_mde": loss_mde * every}
             if scenes and (run.step % config.validate_every == 0 or run.step == config.optim.steps):
                 row |= validate(run.ema, scenes, config.validation_scales, device)
-                if data.sensor_share > 0:
+                if config.data.sensor_share > 0:
                     row["sensed_x8"] = validate_sensed(run.ema, scenes, 8, device)
             append_row(curve, row)
             run.save(last)
             print("  ".join(f"{k} {v:.4g}" for k, v in row.items()), flush=True)
             sums, since, began = torch.zeros(2, device=device), run.step, time.perf_counter()
-    plot_curve(curve, folder / "curve.png")
-    return run
 
 
 def main() -> None:
     """Command line of the training."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="run folder (default: out/runs/NAME)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--start-from", type=Path, help="last.pt of another run, or a .safetensors")
     parser.add_argument("--pools", type=Path, default=Path("out", "pools"), help="where sample pools are kept")
-    parser.add_argument("--stop-at", type=int, default=2**62, help="pause after this step; the schedule is unchanged")
+    parser.add_argument("--stop-at", type=int, default=2**62, help="pause after this step")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="pause after this time")
+    parser.add_argument("--decay", type=int, default=0, metavar="STEPS", help="end a copy of the run")
     arguments = parser.parse_args()
     config = load_config(arguments.config)
     folder = arguments.out or Path("out/runs") / config.name
-    device = torch.device(arguments.device)
     try:
-        train(config, folder, device, arguments.start_from, arguments.stop_at, arguments.pools)
+        train(
+            config,
+            folder,
+            torch.device(arguments.device),
+            arguments.start_from,
+            arguments.stop_at,
+            arguments.pools,
+            seconds=arguments.seconds,
+            decay=arguments.decay,
+        )
     except OSError as error:  # a full disk: run again when there is room
         sys.exit(f"error: {error}")
 

@@ -1,28 +1,33 @@
-"""Validation while training: MAD on the real scenes of val/ by the table's rule, holes not scored."""
+"""Validation while training: the scenes of val/ by the table's rule, holes not scored; and the score of a release."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from bridgenet_infer.compiled import Network
 from bridgenet_infer.holes import fill_holes
+from bridgenet_infer.per_scale import Network
+from bridgenet_infer.resample import resize_bicubic
 from bridgenet_infer.upsampler import DepthUpsampler
-from training.degrade import make_lr
+from training.degrade import make_lr, to_eight_bit
 from training.pool import read_scene
 from training.sensors import SENSORS, disturb_guide, millimetres_to_disparity, sense_disparity
 
 
 @dataclass(frozen=True)
 class Scene:
-    """rgb (H, W, 3) uint8, truth (H, W) uint8 with holes filled, valid (H, W) bool; sides multiples of 16."""
+    """rgb (H, W, 3) uint8, truth (H, W) uint8 with holes filled, valid (H, W) bool; sides multiples of 16.
 
+    `group` is the folder of scenes of one size.
+    """
+
+    group: str
     name: str
     rgb: npt.NDArray[np.uint8]
     truth: npt.NDArray[np.uint8]
@@ -37,25 +42,38 @@ def load_scenes(folder: Path) -> list[Scene]:
         height, width = (side // 16 * 16 for side in grey.shape)
         window = (slice(height), slice(width))
         truth = (fill_holes(grey[window], valid[window]) + 0.5).astype(np.uint8)
-        scenes.append(Scene(path.name, np.ascontiguousarray(rgb[window]), truth, valid[window]))
+        scenes.append(Scene(path.parent.name, path.name, np.ascontiguousarray(rgb[window]), truth, valid[window]))
     return scenes
 
 
-def validate(model: Network, scenes: list[Scene], scales: tuple[int, ...], device: torch.device) -> dict[str, Any]:
-    """Mean MAD in grey levels per scale, as {"x8": ...}, through the public up-sampler."""
+def validate(model: Network, scenes: list[Scene], scales: tuple[int, ...], device: torch.device) -> dict[str, float]:
+    """Errors through the public up-sampler.
+
+    Returns
+    -------
+    For each scale "x8", the MAD in grey levels, and "score_x8", the MAD as a share of bicubic's: means over the groups
+    of scenes, so that large images count as much as many small ones. The score decides on releases.
+    """
     upsampler = DepthUpsampler(model, device=device)
-    means: dict[str, Any] = {}
+    means: dict[str, float] = {}
     for scale in scales:
-        errors = []
+        groups: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for scene in scenes:
             truth = torch.from_numpy(scene.truth.astype(np.float32))[None, None]
-            lr = make_lr(truth, scale, eight_bit=True)[0, 0].numpy().astype(np.uint8)
-            lr = np.maximum(lr, 1)  # 0 would be read as a hole
-            prediction = upsampler(scene.rgb, lr, scale)
-            difference = np.abs(prediction.astype(np.float32) - scene.truth)
-            errors.append(float(difference[scene.valid].mean()))
-        means[f"x{scale}"] = sum(errors) / max(len(errors), 1)
+            lr = make_lr(truth, scale, eight_bit=True)
+            bicubic = to_eight_bit(resize_bicubic(lr, scene.truth.shape))[0, 0].numpy()
+            # 0 would be read as a hole
+            prediction = upsampler(scene.rgb, np.maximum(lr[0, 0].numpy().astype(np.uint8), 1), scale)
+            groups[scene.group].append((_mad(scene, prediction), _mad(scene, bicubic)))
+        errors = np.array([np.mean(pairs, 0) for pairs in groups.values()]).reshape(-1, 2)
+        means[f"x{scale}"] = float(errors[:, 0].mean())
+        means[f"score_x{scale}"] = float((errors[:, 0] / errors[:, 1]).mean())
     return means
+
+
+def _mad(scene: Scene, prediction: npt.NDArray[np.generic]) -> float:
+    """Over what was measured."""
+    return float(np.abs(prediction.astype(np.float32) - scene.truth)[scene.valid].mean())
 
 
 def validate_sensed(model: Network, scenes: list[Scene], scale: int, device: torch.device) -> float:

@@ -14,7 +14,7 @@ from benchmarks.published import PUBLISHED
 SCALES = (4, 8, 16)
 SCENES = ("Art", "Books", "Dolls", "Laundry", "Moebius", "Reindeer")
 OWN = "own"  # the checkpoint for the scale, as if it were one
-OWN_NAMES = "`lite-x4` / `-x8` / `-x16`"
+OWN_NAMES = "`x4` / `x8` / `x16`"
 PUBLISHED_NAMES = {"BridgeNet (paper)": "BridgeNet (the paper's own figures)"}
 KERNELS = {
     "Pillow bicubic": "Pillow bicubic (antialiased)",
@@ -29,7 +29,7 @@ SENSED = {
     "nearest": "nearest",
     "bicubic": "bicubic",
     "joint bilateral": "joint bilateral",
-    "`lite`": "lite",
+    "`default`": "default",
     OWN_NAMES: OWN,
     "**`sensor`**": "sensor",
 }
@@ -46,7 +46,7 @@ TILING_COLUMNS = {
 
 def weights_for(method: str, scale: int) -> str:
     """The key of a method's figures at one scale."""
-    return f"lite-x{scale}" if method == OWN else method
+    return f"x{scale}" if method == OWN else method
 
 
 def scores(quality: Result, method: str, measure: str = "MAD") -> list[list[float]]:
@@ -67,7 +67,7 @@ def _scene_row(label: str, by_scale: Sequence[Sequence[float]]) -> list[str]:
 def middlebury(quality: Result, ensemble: Result) -> str:
     """The published table, ours in it."""
     rows = [_scene_row(method, scores(quality, method)) for method in ("bicubic", "joint bilateral")]
-    rows.append(_scene_row("**ours, `lite`**", scores(quality, "lite")))
+    rows.append(_scene_row("**ours, `default`**", scores(quality, "default")))
     rows.append(_scene_row(f"**ours, {OWN_NAMES}**", scores(quality, OWN)))
     rows.append(_scene_row("the same, mean over eight flips and transpositions", scores(ensemble, OWN)))
     for published in PUBLISHED:
@@ -82,7 +82,7 @@ def middlebury(quality: Result, ensemble: Result) -> str:
 
 def middlebury_further(quality: Result, measure: str) -> str:
     """Another measure of the same results."""
-    methods = {"bicubic": "bicubic", "joint bilateral": "joint bilateral", "`lite`": "lite", OWN_NAMES: OWN}
+    methods = {"bicubic": "bicubic", "joint bilateral": "joint bilateral", "`default`": "default", OWN_NAMES: OWN}
     rows = [_scene_row(label, scores(quality, method, measure)) for label, method in methods.items()]
     return table(["x4 / x8 / x16", *SCENES, "mean"], rows)
 
@@ -105,10 +105,10 @@ def kernels(result: Result) -> str:
         return f"{short(row['mean ratio'])} ({short(row['worst ratio'])})"
 
     rows = [
-        [label, " / ".join(cell(kernel, scale, "lite") for scale in SCALES), *(cell(kernel, s, OWN) for s in SCALES)]
+        [label, " / ".join(cell(kernel, scale, "default") for scale in SCALES), *(cell(kernel, s, OWN) for s in SCALES)]
         for kernel, label in KERNELS.items()
     ]
-    return table(["LR made by", "`lite` x4 / x8 / x16", *map(code, SINGLE)], rows)
+    return table(["LR made by", "`default` x4 / x8 / x16", *map(code, SINGLE)], rows)
 
 
 def intermediate(result: Result) -> str:
@@ -122,9 +122,9 @@ def intermediate(result: Result) -> str:
     return table(
         ["scale", *map(str, CLOSEST)],
         [
-            ["bicubic", *(short(figures["lite"]["bicubic"], 3) for figures in by_scale.values())],
-            ["`lite` (worst scene against bicubic)", *cells("lite")],
-            ["nearest of `lite-x4`, `-x8`, `-x16` (worst scene)", *cells(OWN)],
+            ["bicubic", *(short(figures["default"]["bicubic"], 3) for figures in by_scale.values())],
+            ["`default` (worst scene against bicubic)", *cells("default")],
+            ["nearest of `x4`, `x8`, `x16` (worst scene)", *cells(OWN)],
         ],
     )
 
@@ -146,13 +146,13 @@ def sensed_rmse(*results: Result) -> str:
 
 def sensed_bias(*results: Result) -> str:
     """Mean signed errors of the same."""
-    return _sensed(results, "bias", ["bicubic", "joint bilateral", "`lite`", "**`sensor`**"])
+    return _sensed(results, "bias", ["bicubic", "joint bilateral", "`default`", "**`sensor`**"])
 
 
 def guide_shift(result: Result) -> str:
     """Errors by how far off the guide is."""
     shown = [result["shifts"].index(pixels) for pixels in (0, 1, 2, 4, 8)]
-    methods = {"bicubic": "bicubic", "`lite`": "lite", "`sensor`": "sensor"}
+    methods = {"bicubic": "bicubic", "`default`": "default", "`sensor`": "sensor"}
     rows = [[label, *(short(result["MAD"][key][i], 3) for i in shown)] for label, key in methods.items()]
     return table(["guide off by", *(f"{result['shifts'][i]:g} px" for i in shown)], rows)
 
@@ -160,9 +160,45 @@ def guide_shift(result: Result) -> str:
 def flicker(result: Result) -> str:
     """Standard deviations over time, on surfaces and at edges."""
     by_sensor = list(result["figures"].values())
-    methods = {"bicubic": "bicubic", "`lite`": "lite", "**`sensor`**": "sensor"}
+    methods = {"bicubic": "bicubic", "`default`": "default", "**`sensor`**": "sensor"}
     rows = [[label, *("{:.1f} / {:.0f}".format(*each[key]) for each in by_sensor)] for label, key in methods.items()]
-    return table(["mm, surfaces / edges", *SENSORS], rows)
+    return table(["mm, surfaces / edges", *SENSORS, "still, a far object enters"], rows)
+
+
+WIDE_RANGE = ("5 times", "20 times", "100 times", "sky")  # of benchmarks.wide_range
+
+
+def wide_range(result: Result) -> str:
+    """Errors elsewhere with far depth over those without, x4 / x8 / x16."""
+    figures = [result["figures"][f"x{scale}"] for scale in SCALES]
+    methods = {"`default`": "default", "`default-int8`": "default-int8", OWN_NAMES: OWN, "`sensor`": "sensor"}
+
+    def cells(method: str, keys: Sequence[str], digits: int) -> list[str]:
+        rows = [each[weights_for(method, scale)] for scale, each in zip(SCALES, figures, strict=True)]
+        return [slashed((row[key] for row in rows), digits) for key in keys]
+
+    ratios = [f"ratio, {case}" for case in WIDE_RANGE]
+    rows = [[label, *cells(method, ["alone"], 3), *cells(method, ratios, 2)] for label, method in methods.items()]
+    rows.insert(0, ["bicubic", *cells("bicubic", ["alone"], 3), *cells("bicubic", ratios, 2)])
+    return table(["x4 / x8 / x16", "MAD alone", *(f"{case}: ratio" for case in WIDE_RANGE)], rows)
+
+
+def wide_edges(result: Result) -> str:
+    """Median relative errors on near sides in per cent, x4 / x8 / x16."""
+    figures = [result["figures"][f"x{scale}"] for scale in SCALES]
+    methods = ("nearest", "bicubic", "default", OWN)
+
+    def cell(streets: str, kernel: str, method: str) -> str:
+        return slashed(
+            (each[streets][kernel][weights_for(method, scale)] for scale, each in zip(SCALES, figures, strict=True)), 1
+        )
+
+    rows = [
+        [f"{streets}, {kernel}", *(cell(streets, kernel, method) for method in methods)]
+        for streets, by_kernel in figures[0].items()
+        for kernel in by_kernel
+    ]
+    return table(["%, x4 / x8 / x16", "nearest", "bicubic", "`default`", OWN_NAMES], rows)
 
 
 def frames(result: Result) -> str:
@@ -175,8 +211,8 @@ def frames(result: Result) -> str:
             return mean
         return f"{mean} ({sum(row[weights_for(method, scale)] < row['bicubic'] for row in rmse)} of {len(rmse)})"
 
-    rows = [[f"x{scale}", *(cell(scale, m) for m in (*BASELINES, "lite", OWN, "sensor"))] for scale in SCALES]
-    return table(["", *BASELINES, "`lite`", "checkpoint for the scale", "`sensor`"], rows)
+    rows = [[f"x{scale}", *(cell(scale, m) for m in (*BASELINES, "default", OWN, "sensor"))] for scale in SCALES]
+    return table(["", *BASELINES, "`default`", "checkpoint for the scale", "`sensor`"], rows)
 
 
 def rendered(result: Result) -> str:
@@ -185,8 +221,10 @@ def rendered(result: Result) -> str:
     def cell(scale: int, method: str) -> str:
         return f"{np.mean([f['rmse'][weights_for(method, scale)] for f in result[f'x{scale}'].values()]):,.0f}"
 
-    rows = [[f"x{scale}", *(cell(scale, m) for m in ("bicubic", "joint bilateral", "lite", OWN))] for scale in SCALES]
-    return table(["", "bicubic", "joint bilateral", "`lite`", "checkpoint for the scale"], rows)
+    rows = [
+        [f"x{scale}", *(cell(scale, m) for m in ("bicubic", "joint bilateral", "default", OWN))] for scale in SCALES
+    ]
+    return table(["", "bicubic", "joint bilateral", "`default`", "checkpoint for the scale"], rows)
 
 
 def tiling(result: Result) -> str:

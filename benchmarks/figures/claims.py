@@ -9,8 +9,10 @@ from benchmarks.figures.accuracy import DEFAULT_TILE, OWN, SCALES, means, scores
 from benchmarks.figures.cost import FRAMES, at_size, efficiency, pair_seconds
 from benchmarks.figures.markdown import short, slashed
 from benchmarks.figures.results import ROOT, load
-from benchmarks.figures.runs import INT8, LITE, OPENVINO, SENSOR, SENSORS
+from benchmarks.figures.runs import DEFAULT, INT8, OPENVINO, SENSOR, SENSORS, SINGLE
 from benchmarks.published import PUBLISHED
+
+DEFAULT_PARTS = ("default_x4", "default_x8", "default_x16")  # configs of the networks in one file
 
 
 def readme() -> Iterator[str]:
@@ -23,16 +25,16 @@ def readme() -> Iterator[str]:
 
 def _speed() -> Iterator[str]:
     speed, quality = load("speed"), load("quality")
-    lite, int8 = means(quality, LITE), means(quality, INT8)
-    faster = speed["latency"][f"network, {INT8}"]["speed"] / speed["latency"][f"network, {LITE}"]["speed"]
-    worse = slashed((100 * (b / a - 1) for a, b in zip(lite, int8, strict=True)), 1)
+    ours, int8 = means(quality, DEFAULT), means(quality, INT8)
+    faster = speed["latency"][f"network, {INT8}"]["speed"] / speed["latency"][f"network, {DEFAULT}"]["speed"]
+    worse = slashed((100 * (b / a - 1) for a, b in zip(ours, int8, strict=True)), 1)
     reached = " / ".join(short(value, 3) for value in int8)
     yield (f"run by OpenVINO: {faster:.1f} times as fast, {worse} % less accurate on "
            f"[Middlebury 2005](#how-good-it-is) at x4 / x8 / x16 ({reached})")  # fmt: skip
     cold = {name: min(seconds) for name, seconds in speed["cold start"].items()}
-    yield f"first result: {cold[LITE]:.1f} s, most of it PyTorch's import (`lite-int8` {cold[INT8]:.1f} s)"
-    large = [at_size(load("memory-lite")["rows"], size)["growth MB"] / 1000 for size in (10, 100)]
-    seconds = at_size(speed["growth"][LITE], 100)["seconds"]
+    yield f"first result: {cold[DEFAULT]:.1f} s, most of it PyTorch's import (`default-int8` {cold[INT8]:.1f} s)"
+    large = [at_size(load("memory-default")["rows"], size)["growth MB"] / 1000 for size in (10, 100)]
+    seconds = at_size(speed["growth"][DEFAULT], 100)["seconds"]
     yield f"{short(large[0])} GB at 10 megapixels, {short(large[1])} GB at 100 ({seconds:.0f} s on two cores)"
 
 
@@ -42,12 +44,12 @@ def _accuracy() -> Iterator[str]:
     ratios = "{:.2f}, {:.2f} and {:.2f}".format(
         *(v / paper[s] for s, v in zip(SCALES, means(quality, OWN), strict=True))
     )
-    flop = {name: cost[name]["D_SR GFLOP"] for name in ("lite", "lite_x8_long", "base_x8")}
-    yield (f"for one scale are {ratios} times the paper's, at {flop['lite_x8_long']:.1f} GFLOP per 256 x 256 pixels "
-           f"(`python -m benchmarks.cost`) instead of the {flop['base_x8']:.1f} of the paper's wiring")  # fmt: skip
-    yield f"one file for everything, has {flop['lite']:.1f}."
-    sensor, lite = (" / ".join(short(value, 3) for value in means(quality, name)) for name in (SENSOR, LITE))
-    yield f"`sensor` gives {sensor} on the table above (`lite` {lite})"
+    yield f"for one scale are {ratios} times the paper's."
+    flop = {name: cost[name]["D_SR GFLOP"] for name in ("default_x8", "base")}
+    yield (f"A network of `default` takes {flop['default_x8']:.1f} GFLOP per 256 x 256 pixels "
+           f"(`python -m benchmarks.cost`), the paper's wiring at 64 channels {flop['base']:.1f}.")  # fmt: skip
+    sensor, ours = (" / ".join(short(value, 3) for value in means(quality, name)) for name in (SENSOR, DEFAULT))
+    yield f"`sensor` gives {sensor} on the table above (`default` {ours})"
     margins = [
         plain - ours
         for result in map(load, SENSORS)
@@ -60,26 +62,21 @@ def _accuracy() -> Iterator[str]:
 def _metric() -> Iterator[str]:
     figures = load("examples")["figures"]
     desk, plain, street, plain_street = (
-        figures[name][method] for name in ("desk", "street") for method in (LITE, "bicubic")
+        figures[name][method] for name in ("desk", "street") for method in (DEFAULT, "bicubic")
     )
     yield f"desk {desk['error mm']:.1f} mm (bicubic {plain['error mm']:.1f}),"
     yield f"street {street['error mm']:.0f} mm (bicubic {plain_street['error mm']:.0f})"
     yield f"to {desk['deviation %']:.2f} % of the range on average (bicubic: {plain['deviation %']:.2f} %),"
     yield f"{desk['worst %']:.1f} % at worst ({plain['worst %']:.1f} %), without bias ({desk['bias %']:.2f} %)"
-    linear, inverse = (" / ".join(f"{v:.2g}" for v in load("normalisation")["error %"][space])
-                       for space in ("linear", "inverse"))  # fmt: skip
-    yield f'is {linear} % below 2 m / 8 m / beyond with the default `space="linear"`, and {inverse} % with `"inverse"`'
 
 
 def _sizes() -> Iterator[str]:
     entries = json.loads((ROOT / "weights_manifest.json").read_text())["checkpoints"]
-    megabytes = {entry["name"]: f"{entry['size'] / 1e6:.1f} MB" for entry in entries}
-    configs = load("cost")["configs"]
-    million = {name: f"{configs[name]['parameters'] / 1e6:.1f} M" for name in ("lite", "sensor", "lite_x8_long")}
-    yield f"LR depth of any kernel | {million['lite']}, {megabytes[LITE]} |"
-    yield f"[much faster](#on-a-plain-cpu) | {million['lite']}, {megabytes[INT8]} |"
-    yield f"fat edges](#depth-of-real-sensors) | {million['sensor']}, {megabytes[SENSOR]} |"
-    yield f"answered with a warning | {million['lite_x8_long']}, {megabytes['lite-x8']} each |"
+    megabytes = {entry["name"]: f"{entry['size'] / 1e6:.1f}" for entry in entries}
+    yield f"LR depth of any kernel | {megabytes[DEFAULT]} MB |"
+    yield f"[much faster](#on-a-plain-cpu) | {megabytes[INT8]} MB |"
+    yield f"fat edges](#depth-of-real-sensors) | {megabytes[SENSOR]} MB |"
+    yield f"answered with a warning | {' / '.join(megabytes[name] for name in SINGLE)} MB |"
 
 
 def measurements() -> Iterator[str]:
@@ -105,14 +102,14 @@ def _tiles() -> Iterator[str]:
 def _speed_further() -> Iterator[str]:
     speed = load("speed")
     latency, convolutions, limits = speed["latency"], speed["convolutions"], speed["limits"]
-    eager, calls = latency["channels_last eager"], [latency[f"call, {name}"]["p50 ms"] for name in (LITE, INT8)]
+    eager, calls = latency["channels_last eager"], [latency[f"call, {name}"]["p50 ms"] for name in (DEFAULT, INT8)]
     yield f"was {eager['p50 ms']:.0f} ms (p99 {eager['p99 ms']:,.0f}), of a whole call"
-    yield f"a whole call {calls[0]:.0f} ms with `lite` and {calls[1]:.0f} ms with `lite-int8`."
+    yield f"a whole call {calls[0]:.0f} ms with `default` and {calls[1]:.0f} ms with `default-int8`."
     full = latency["full graph with D_DE, NCHW eager"]["speed"]
-    steps = "D_SR alone, NCHW eager", "channels_last eager", "the same, head in the last conv", f"network, {LITE}"
-    alone, plain, head, lite = (latency[name]["speed"] / full for name in steps)
+    steps = "D_SR alone, NCHW eager", "channels_last eager", "the same, head in the last conv", f"network, {DEFAULT}"
+    alone, plain, head, ours = (latency[name]["speed"] / full for name in steps)
     yield f"D_DE left out {alone:.2f} (not one bit of D_SR differs), channels_last {plain:.2f},"
-    yield f"head in one conv {head:.2f}, sums in place {lite:.2f} (both"
+    yield f"head in one conv {head:.2f}, sums in place {ours:.2f} (both"
     yield f"{limits['GFLOP/s']:.0f} GFLOP/s (matrix product) and {limits['GB/s']:.0f} GB/s (copy)"
     share = 100 * convolutions["seconds"] / convolutions["whole network"]
     ideal = convolutions["flop"] / limits["GFLOP/s"] / 1e9
@@ -125,24 +122,25 @@ def _speed_further() -> Iterator[str]:
         shares.append(
             100 * sum(ms for kind, ms in kinds.items() if kind.startswith("Convolution")) / sum(kinds.values())
         )
-    yield f"transposed ones too, are {shares[0]:.0f} % of `lite`'s time, {shares[1]:.0f} % of `lite-int8`'s"
+    yield f"transposed ones too, are {shares[0]:.0f} % of `default`'s time, {shares[1]:.0f} % of `default-int8`'s"
 
 
 def many_frames() -> Iterator[str]:
     """Of docs/scale_out.md."""
-    small, lite, int8 = (load(f"scale_out{name}") for name in ("", "-lite", "-lite-int8"))
-    share, seconds = efficiency(small), [pair_seconds(result) for result in (lite, int8)]
-    yield f"included: {short(seconds[0])} s for `lite`, {short(seconds[1])} s for `lite-int8`; e as well, at 320 x 240:"
+    small, ours, int8 = (load(f"scale_out{name}") for name in ("", "-default", "-default-int8"))
+    share, seconds = efficiency(small), [pair_seconds(result) for result in (ours, int8)]
+    yield (f"included: {short(seconds[0])} s for `default`, {short(seconds[1])} s for `default-int8`; "
+           "e as well, at 320 x 240:")  # fmt: skip
     yield f"320 x 240: {short(share)} (two workers did {2 * share:.2f} times the"
-    writing = [short(result["file_ms"]["write"] / 1000) for result in (lite, int8)]
-    yield f"f is **measured**: {short(lite['file_ms']['read'] / 1000)} s for reading a pair and"
+    writing = [short(result["file_ms"]["write"] / 1000) for result in (ours, int8)]
+    yield f"f is **measured**: {short(ours['file_ms']['read'] / 1000)} s for reading a pair and"
     yield f"a pair and {min(writing)} to {max(writing)} s for writing a result"
     one, worker = (way["MB"] for way in small["ways"].values())
-    alone = next(iter(lite["ways"].values()))["MB"]
+    alone = next(iter(ours["ways"].values()))["MB"]
     yield (f"a worker's largest resident size was {worker:.0f} MB at 320 x 240, and one process needed {alone:.0f} MB "
            f"at 640 x 480 ({one:.0f} MB at 320 x 240)")  # fmt: skip
-    rgb, depth = (lite["bytes"][kind] for kind in ("rgb", "depth"))
-    written = sorted(result["bytes"]["result"] for result in (lite, int8))
+    rgb, depth = (ours["bytes"][kind] for kind in ("rgb", "depth"))
+    written = sorted(result["bytes"]["result"] for result in (ours, int8))
     kilobytes, terabytes = ([f"{size / unit:.{n}f}" for size in written] for unit, n in ((1e3, 0), (1e12 / FRAMES, 1)))
     yield f"{rgb / 1e3:.0f} kB for RGB as PNG, {depth / 1e3:.0f} kB for depth, {' to '.join(kilobytes)} kB for a result"
     yield f"{FRAMES * (rgb + depth) / 1e12:.1f} TB to read, {' to '.join(terabytes)} TB to write; in 24 hours"

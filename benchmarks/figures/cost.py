@@ -7,9 +7,9 @@ from typing import Any
 
 from benchmarks.figures.markdown import code, short, table
 from benchmarks.figures.results import Result
-from benchmarks.figures.runs import INT8, LITE, OPENVINO
+from benchmarks.figures.runs import DEFAULT, INT8, OPENVINO
 
-NETWORKS = {LITE: "`lite`", OPENVINO: "`lite` in OpenVINO, float32", INT8: "`lite-int8`"}
+NETWORKS = {DEFAULT: "`default`", OPENVINO: "`default` in OpenVINO, float32", INT8: "`default-int8`"}
 FEEDS = {"blocking": "blocking", "camera": "camera", "flood": "flood"}
 YES = {True: "yes", False: "no"}
 
@@ -36,7 +36,7 @@ def speed(result: Result) -> str:
 
 def growth(result: Result) -> str:
     """Time against size."""
-    sizes = [row["MP"] for row in result["growth"][LITE]]
+    sizes = [row["MP"] for row in result["growth"][DEFAULT]]
     rows = []
     for name, label in NETWORKS.items():
         cells = [f"{row['seconds']:.3g} ({short(row['us/net px'])})" for row in result["growth"][name]]
@@ -52,7 +52,7 @@ def growth(result: Result) -> str:
 
 
 def memory(*results: Result) -> str:
-    """Resident sizes around one call, of `lite` and `lite-int8`."""
+    """Resident sizes around one call, of `default` and `default-int8`."""
     rows = []
     for result in results:
         (weights,) = result["sha256"]
@@ -143,11 +143,23 @@ def overhead(result: Result) -> str:
         row = result[network][way]
         return f"{row['frames/s over direct']:.2f}, {row['median of rounds']:.2f}"
 
-    rows = [[label, cell(LITE, way), cell("nearest neighbour", way),
+    rows = [[label, cell(DEFAULT, way), cell("nearest neighbour", way),
              f"{result['nearest neighbour'][way]['ms, fastest']:.2f}"] for label, way in ways.items()]  # fmt: skip
     return table(
-        ["", "`lite`", "nearest neighbour in the network's place", "of it per frame, ms (fastest round)"], rows
+        ["", "`default`", "nearest neighbour in the network's place", "of it per frame, ms (fastest round)"], rows
     )
+
+
+def steps(result: Result) -> str:
+    """Milliseconds of every step around the network."""
+    first = next(iter(result["figures"].values()))[DEFAULT]
+    names = [name for name in first if name != "network"]
+    rows = [
+        [f"{size}, {code(weights)}", *(f"{figures[name]:.2f}" for name in names)]
+        for size, by_weights in result["figures"].items()
+        for weights, figures in by_weights.items()
+    ]
+    return table(["ms, LR depth of", *names], rows)
 
 
 def scale_out(result: Result) -> str:

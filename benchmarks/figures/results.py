@@ -64,7 +64,7 @@ def make(name: str, again: bool = False) -> None:
         If it did not write one JSON file, and no more.
     """
     run = RUNS[name]
-    whole = again or run.timed or not (FOLDER / f"{name}.json").exists()
+    whole = again or run.timed or _is_of_others(name)
     weights = run.weights if whole else older(name)
     with tempfile.TemporaryDirectory() as folder:
         for arguments in run.before:
@@ -77,6 +77,11 @@ def make(name: str, again: bool = False) -> None:
             (written,) = Path(folder).glob("*.json")
             content = json.loads(written.read_text())
     save(name, content if whole else merge(load(name), content))
+
+
+def _is_of_others(name: str) -> bool:
+    """Whether there is no result to add to, or one of weights that the run no longer names."""
+    return not (FOLDER / f"{name}.json").exists() or not set(load(name)["sha256"]) <= set(RUNS[name].weights)
 
 
 def save(name: str, content: Mapping[str, Any]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LITE, SENSOR, INT8 = "lite", "sensor", "lite-int8"
-SINGLE = ("lite-x4", "lite-x8", "lite-x16")
-ALL = (LITE, INT8, *SINGLE, SENSOR)
-OPENVINO = "out/lite-openvino.safetensors"
+DEFAULT, SENSOR, INT8 = "default", "sensor", "default-int8"
+SINGLE = ("x4", "x8", "x16")
+ALL = (DEFAULT, INT8, *SINGLE, SENSOR)
+OPENVINO = "out/default-openvino.safetensors"
 SENSORS = ("structured_light", "time_of_flight", "active_stereo", "shrunk_frame")
 
 
@@ -47,43 +47,45 @@ RUNS = {
     # accuracy
     "quality": Run("-m benchmarks.quality", ALL, 8),
     "self_ensemble": Run("-m benchmarks.quality --self-ensemble --no-joint-bilateral", SINGLE, 10),
-    "kernels": Run("-m benchmarks.kernels", (LITE, *SINGLE), 4),
-    **{name: Run(f"-m benchmarks.quality --degrade {name}", (LITE, *SINGLE, SENSOR), 6) for name in SENSORS},
-    "guide_shift": Run("-m benchmarks.guide_shift", (LITE, SENSOR), 3),
-    "flicker": Run("-m benchmarks.flicker", (LITE, SENSOR), 2),
-    "sensor_frames": Run("-m benchmarks.sensor", (LITE, *SINGLE, SENSOR), 5),
-    "rendered": Run("-m benchmarks.sensor --scenes rendered", (LITE, *SINGLE), 2),
-    "examples": Run("-m benchmarks.examples", (LITE,), 1),
-    "normalisation": Run("-m benchmarks.normalisation", (LITE,), 1),
-    "precision": Run("-m benchmarks.precision", (LITE,), 6),
-    "tiling": Run("-m benchmarks.tiling --scenes eval", (LITE,), 6),
+    "kernels": Run("-m benchmarks.kernels", (DEFAULT, *SINGLE), 4),
+    **{name: Run(f"-m benchmarks.quality --degrade {name}", (DEFAULT, *SINGLE, SENSOR), 6) for name in SENSORS},
+    "guide_shift": Run("-m benchmarks.guide_shift", (DEFAULT, SENSOR), 3),
+    "flicker": Run("-m benchmarks.flicker", (DEFAULT, SENSOR), 2),
+    "sensor_frames": Run("-m benchmarks.sensor", (DEFAULT, *SINGLE, SENSOR), 5),
+    "rendered": Run("-m benchmarks.sensor --scenes rendered", (DEFAULT, *SINGLE), 2),
+    "examples": Run("-m benchmarks.examples", (DEFAULT,), 1),
+    "wide_range": Run("-m benchmarks.wide_range --scenes eval", ALL, 2),
+    "wide_edges": Run("-m benchmarks.wide_edges", (DEFAULT, *SINGLE), 2),
+    "precision": Run("-m benchmarks.precision", (DEFAULT,), 6),
+    "tiling": Run("-m benchmarks.tiling --scenes eval", (DEFAULT,), 6),
     "registration": Run("-m benchmarks.registration", (), 1),
     "cost": Run("-m benchmarks.cost", (), 1),
-    "bags": Run("-m benchmarks.bags", (LITE,), 1),
+    "bags": Run("-m benchmarks.bags", (DEFAULT,), 1),
     # time and memory
     "speed": Run(
         "-m benchmarks.speed --megapixels 0.07 0.3 1 3 10 100",
-        (LITE, INT8, OPENVINO),
+        (DEFAULT, INT8, OPENVINO),
         25,
         timed=True,
-        before=(f"-m bridgenet_infer.export --format openvino --weights lite -o {OPENVINO}",),
+        before=(f"-m bridgenet_infer.export --format openvino --weights default -o {OPENVINO}",),
     ),
-    "memory-lite": Run("-m benchmarks.memory", (LITE,), 3, timed=True),
-    "memory-lite-int8": Run("-m benchmarks.memory", (INT8,), 2, timed=True),
-    "ros_live-lite": Run("-m benchmarks.ros_live", (LITE,), 1, timed=True),
-    "ros_live-lite-int8": Run("-m benchmarks.ros_live", (INT8,), 1, timed=True),
-    "soak": Run("-m benchmarks.soak --frames 10000", (LITE,), 12, timed=True),
-    "overhead": Run("-m benchmarks.overhead --rounds 20", (LITE,), 2, timed=True),
-    "scale_out": Run("-m benchmarks.scale_out --pairs 60 --rounds 2 --ways 0 3", (LITE,), 4, timed=True),
+    "memory-default": Run("-m benchmarks.memory", (DEFAULT,), 3, timed=True),
+    "memory-default-int8": Run("-m benchmarks.memory", (INT8,), 2, timed=True),
+    "ros_live-default": Run("-m benchmarks.ros_live", (DEFAULT,), 1, timed=True),
+    "ros_live-default-int8": Run("-m benchmarks.ros_live", (INT8,), 1, timed=True),
+    "soak": Run("-m benchmarks.soak --frames 10000", (DEFAULT,), 12, timed=True),
+    "steps": Run("-m benchmarks.steps", (DEFAULT, INT8), 1, timed=True),
+    "overhead": Run("-m benchmarks.overhead --rounds 20", (DEFAULT,), 2, timed=True),
+    "scale_out": Run("-m benchmarks.scale_out --pairs 60 --rounds 2 --ways 0 3", (DEFAULT,), 4, timed=True),
     **{
         f"scale_out-{name}": Run(
             "-m benchmarks.scale_out --size 640 480 --pairs 16 --rounds 1 --ways 0", (name,), 1, timed=True
         )
-        for name in (LITE, INT8)
+        for name in (DEFAULT, INT8)
     },
     # pictures
-    "desk": Run("-m examples.readme_picture", (LITE,), 1, draws=("docs/desk.png",)),
-    "pictures": Run("docs/draw_results.py", (LITE,), 1, draws=("docs/street.png", "docs/errors.png")),
+    "desk": Run("-m examples.readme_picture", (DEFAULT,), 1, draws=("docs/desk.png",)),
+    "pictures": Run("docs/draw_results.py", (DEFAULT,), 1, draws=("docs/street.png", "docs/errors.png")),
     "walk": Run(
         "-m examples.bag_picture FOLDER/up -o docs/walk.png",
         (SENSOR,),

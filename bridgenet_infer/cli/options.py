@@ -57,7 +57,6 @@ def _parser() -> argparse.ArgumentParser:
         "--invalid", type=float, metavar="VALUE", help="a further value that marks holes, beside 0 and NaN"
     )
     depth.add_argument("--fill-holes", action="store_true", help="keep holes filled instead of restoring them")
-    depth.add_argument("--space", choices=("linear", "inverse"), default="linear", help="normalise depth or 1/depth")
     depth.add_argument(
         "--depth-unit", type=_unit, metavar="UNIT", dest="per_metre",
         help="unit of the LR depth: m, mm, or how many make a metre (TUM: 5000). The result keeps it; only a format "
@@ -65,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
 
     engine = parser.add_argument_group("network")
-    engine.add_argument("--weights", default="lite", help="name, file, folder or Hub repository (default: lite)")
+    engine.add_argument("--weights", default="default", help="name, file, folder or Hub repository")
     engine.add_argument("--revision", help="commit, tag or branch of a Hub repository")
     engine.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
     engine.add_argument("--precision", choices=("auto", "fp16", "fp32"), default="auto", help="auto: fp16 on CUDA")

@@ -131,7 +131,6 @@ class Job:
             lr_depth,
             options.scale,
             fill_holes=options.fill_holes,
-            space=options.space,
             invalid=options.invalid,
             tile=options.tile,
             return_details=True,

@@ -31,7 +31,7 @@ class Scene:
         return float(np.abs(depth.astype(np.float64) - self.depth).mean())
 
 
-def make_scene() -> Scene:
+def make_scene(scale: float = SCALE) -> Scene:
     """Bodies of one colour each before a receding wall, 0.8 to 3.3 m away."""
     rng = np.random.default_rng(0)
     height, width = SIZE
@@ -45,7 +45,7 @@ def make_scene() -> Scene:
             cv2.fillConvexPoly(canvas, corners.astype(np.int32), value)
     rgb += rng.normal(0, 4, rgb.shape)
     exact = depth.astype(np.uint16)
-    lr_depth = np.rint(_resize(exact, (height // SCALE, width // SCALE))).astype(np.uint16)
+    lr_depth = np.rint(_resize(exact, (round(height / scale), round(width / scale)))).astype(np.uint16)
     return Scene(np.clip(rgb, 0, 255).astype(np.uint8), exact, lr_depth)
 
 

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
     parser.add_argument("--port", type=int, help="default: the first free one from 7860")
-    parser.add_argument("--weights", default="lite", help="chosen at first: name, file, folder or Hub repository")
+    parser.add_argument("--weights", default="default", help="chosen at first: name, file, folder or Hub repository")
     options = parser.parse_args(arguments)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"

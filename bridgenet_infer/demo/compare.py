@@ -12,7 +12,6 @@ import numpy.typing as npt
 import torch
 
 from ..holes import fill_holes as complete
-from ..normalise import Space
 from ..resample import resize_bicubic
 from ..upsampler import DepthUpsampler
 from ..validate import check_depth
@@ -86,7 +85,6 @@ def compare(
     scale: float | str = "auto",
     *,
     fill_holes: bool = False,
-    space: Space = "linear",
 ) -> Comparison:
     """Run the API and bicubic interpolation on the same inputs; parameters and errors as in the API.
 
@@ -99,7 +97,7 @@ def compare(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         began = time.perf_counter()
-        result = upsampler(inputs.rgb, inputs.lr_depth, scale, fill_holes=fill_holes, space=space, return_details=True)
+        result = upsampler(inputs.rgb, inputs.lr_depth, scale, fill_holes=fill_holes, return_details=True)
         seconds = time.perf_counter() - began
     depth, valid = np.asarray(result.depth), np.asarray(result.valid)
     plain = bicubic(inputs.lr_depth, (depth.shape[0], depth.shape[1]))

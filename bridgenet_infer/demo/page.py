@@ -61,11 +61,10 @@ def build_page(service: Service) -> Any:
                 given = gr.HTML(elem_id="given")
                 weights = gr.Dropdown(
                     list(service.weights), value=service.first, label="2. Weights", elem_id="weights",
-                    info="lite: any scale, shrunk frames. sensor: frames as a low-resolution sensor delivers them.",
+                    info="default: any scale, shrunk frames. sensor: frames as a low-resolution sensor delivers them.",
                 )  # fmt: skip
                 with gr.Accordion("Options", open=False):
                     fill = gr.Checkbox(label="Fill holes")
-                    inverse = gr.Checkbox(label="Normalise 1 / depth", info="For depth that was averaged as disparity.")
                     view = gr.Slider(20, 120, FIELD_OF_VIEW, step=1, label="Horizontal field of view, degrees",
                                      info="Of own files, for the point cloud.")  # fmt: skip
                 button = gr.Button("3. Up-sample", variant="primary", elem_id="run")
@@ -99,12 +98,10 @@ def build_page(service: Service) -> Any:
             return *(gr.update(value=picture, visible=picture is not None) for picture in (rgb, depth)), text
 
         def run(
-            source: str, scene_scale: int, scale: str, weights: str, fill_holes: bool, inverse: bool,
-            field_of_view: float, *files: str | None,
+            source: str, scene_scale: int, scale: str, weights: str, fill_holes: bool, field_of_view: float,
+            *files: str | None,
         ) -> tuple[Any, ...]:  # fmt: skip
-            settings = Settings(
-                weights, scale if scale == "auto" else float(scale), fill_holes, inverse, float(field_of_view)
-            )
+            settings = Settings(weights, scale if scale == "auto" else float(scale), fill_holes, float(field_of_view))
             with told():
                 shown = service.run(Choice(source, int(scene_scale), files), settings)  # type: ignore[arg-type]
             return (
@@ -131,7 +128,7 @@ def build_page(service: Service) -> Any:
         )  # fmt: skip
         button.click(
             run,
-            [source, scene_scale, own_scale, weights, fill, inverse, view, *files],
+            [source, scene_scale, own_scale, weights, fill, view, *files],
             [start, results, facts, slider, depth_legend, errors, error_legend, cloud, result, points],
             show_progress_on=[start, facts, slider],
             **WORK,

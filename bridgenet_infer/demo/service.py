@@ -59,7 +59,6 @@ class Settings:
     weights: str = DEFAULT_WEIGHTS
     scale: float | str = "auto"
     fill_holes: bool = False
-    inverse: bool = False
     field_of_view: float = FIELD_OF_VIEW
 
 
@@ -150,7 +149,6 @@ class Service:
                 inputs,
                 settings.scale if choice.source == OWN else "auto",
                 fill_holes=settings.fill_holes,
-                space="inverse" if settings.inverse else "linear",
             )
             view = settings.field_of_view if choice.source == OWN else FIELD_OF_VIEW
             return self._show(inputs, result, view, str(upsampler.device))

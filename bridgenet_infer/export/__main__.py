@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..cli.selftest import make_scene
+from ..cli.selftest import SCALE, make_scene
 from ..graph import SIZE_MULTIPLE
 from ..read import read_depth, read_rgb
-from ..upsampler import DepthUpsampler
-from .network import SUFFIXES, export
+from ..upsampler import DEFAULT_WEIGHTS, DepthUpsampler
+from .network import SUFFIXES, export, scales_of
 from .parity import check_parity
 
 
@@ -21,12 +21,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m bridgenet_infer.export", description="Write the network as ONNX or OpenVINO."
     )
     parser.add_argument("--format", choices=list(SUFFIXES), default="onnx")
-    parser.add_argument("--weights", default="lite", help="manifest name, .safetensors file, folder or Hub repository")
+    parser.add_argument(
+        "--weights", default=DEFAULT_WEIGHTS, help="manifest name, .safetensors file, folder or Hub repository"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, help="default: NAME.onnx or NAME.xml here; a .safetensors is what --weights takes"
     )
+    parser.add_argument(
+        "--scale", type=float, help="which network, of weights that hold one for each of several scales"
+    )
     parser.add_argument("--pair", nargs=2, action="append", metavar=("RGB", "DEPTH"), help="to compare on; repeatable")
-    parser.add_argument("--tolerance", type=float, default=1e-4, help="greatest difference allowed, of the range")
+    parser.add_argument("--tolerance", type=float, default=1e-4, help="greatest difference allowed, of the local reach")
     options = parser.parse_args(arguments)
     try:
         upsampler = DepthUpsampler.from_pretrained(options.weights, device="cpu")
@@ -34,10 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         pairs = {rgb: (read_rgb(rgb), read_depth(depth)) for rgb, depth in options.pair or []}
         if not pairs:
-            scene = make_scene()
-            pairs = {"built-in scene": (scene.rgb, scene.lr_depth)}
-        export(upsampler, path, options.format)
-        results = check_parity(upsampler, path, pairs)
+            for scale in [options.scale] if options.scale else scales_of(upsampler):
+                scene = make_scene(scale or SCALE)
+                pairs[f"built-in scene, x{scale or SCALE:g}"] = scene.rgb, scene.lr_depth
+        export(upsampler, path, options.format, options.scale)
+        results = check_parity(upsampler, path, pairs, options.scale)
     except (ImportError, OSError, ValueError) as error:
         hint = " (pip install 'bridgenet-infer[export]')" if isinstance(error, ImportError) else ""
         print(f"error: {error}{hint}", file=sys.stderr)

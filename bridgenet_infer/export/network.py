@@ -6,6 +6,7 @@ import logging
 import os
 import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from ..compiled import CompiledBridgeNet
 from ..graph import SIZE_MULTIPLE, BridgeNet
+from ..per_scale import NetworkPerScale, network_for, networks_of
 from ..upsampler import DepthUpsampler
 from ..weights import compiled_bytes
 
@@ -24,11 +26,13 @@ OPSET = 18
 CONTRACT = {
     "input rgb": "(1, 3, H, W) float32, red green blue in [0, 1]; H and W multiples of 16, padded by repeating the "
     "border",
-    "input d_up": "(1, C, H, W) float32: LR depth, holes filled with the nearest measured sample, normalised as "
-    "(depth - low) / span with low and high the 1st and 99th percentile of the measured LR samples of the whole "
-    "image and span = high - low, then enlarged by Pillow's bicubic (a = -0.5). C is 1, or 2 if the configuration says "
-    "validity_input: the second channel is 1 where LR was measured and 0 elsewhere, enlarged alike",
-    "output d_sr": "(1, 1, H, W) float32, normalised: depth = low + span * d_sr",
+    "input d_up": "(1, C, H, W) float32: (D - mid) / reach within -2 to 2, and 0 where reach is 0. D is the whole LR "
+    "depth less its least measured sample, holes filled with the nearest measured sample, enlarged by Pillow's bicubic "
+    "(a = -0.5). mid and reach come from the same LR samples before they are enlarged, bilinearly: with low and high "
+    "the minimum and maximum over 3 x 3 samples, the border repeated outwards, mid is the mean over 3 x 3 of "
+    "(low + high) / 2 and reach that of high - low. C is 1, or 2 if the configuration says validity_input: the second "
+    "channel is 1 where LR was measured and 0 elsewhere, enlarged as D",
+    "output residual": "(1, 1, H, W) float32: depth = the least measured sample + D + reach * residual",
 }
 
 
@@ -40,15 +44,17 @@ class _Reconstruction(nn.Module):
         self.model = model
 
     def forward(self, rgb: Tensor, d_up: Tensor) -> Tensor:
-        d_sr: Tensor = self.model(rgb, d_up)[0]
-        return d_sr
+        residual: Tensor = self.model(rgb, d_up)[0]
+        return residual
 
 
-def export(upsampler: DepthUpsampler, path: Path, kind: Format) -> None:
+def export(upsampler: DepthUpsampler, path: Path, kind: Format, scale: float | None = None) -> None:
     """Write the up-sampler's network.
 
     Parameters
     ----------
+    scale
+        Which of several networks, unless the file is a .safetensors, which holds them all.
     path
         An .onnx file; for OpenVINO an .xml, with its .bin beside it, or a .safetensors, which is both in one file as
         `DepthUpsampler.from_pretrained` reads it.
@@ -56,7 +62,8 @@ def export(upsampler: DepthUpsampler, path: Path, kind: Format) -> None:
     Raises
     ------
     ValueError
-        If the path's suffix is not the format's, or the up-sampler's network was converted already.
+        If the path's suffix is not the format's, no scale tells which of several networks is meant, or the network was
+        converted already.
     ImportError
         If a package of the extra "export" is missing.
     OSError
@@ -66,24 +73,40 @@ def export(upsampler: DepthUpsampler, path: Path, kind: Format) -> None:
         raise ValueError(f"{kind} files end in {' or '.join(SUFFIXES[kind])}, got {path}")
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         if kind == "onnx":
-            _write_onnx(upsampler, Path(folder) / path.name)
+            _write_onnx(upsampler, choose_network(upsampler, scale), Path(folder) / path.name)
         elif path.suffix == ".xml":
-            save_openvino(convert_to_openvino(upsampler), Path(folder) / path.name)
+            save_openvino(convert_to_openvino(upsampler, scale), Path(folder) / path.name)
             os.replace((Path(folder) / path.name).with_suffix(".bin"), path.with_suffix(".bin"))
         else:
-            content = pack_openvino(convert_to_openvino(upsampler), upsampler, {})
-            (Path(folder) / path.name).write_bytes(content)
+            converted = {each: convert_to_openvino(upsampler, each) for each in scales_of(upsampler)}
+            (Path(folder) / path.name).write_bytes(pack_openvino(converted, upsampler, {}))
         os.replace(Path(folder) / path.name, path)  # an .xml after its .bin: it is what readers look for
 
 
-def convert_to_openvino(upsampler: DepthUpsampler) -> Any:
+def scales_of(upsampler: DepthUpsampler) -> tuple[float | None, ...]:
+    """The scales that the up-sampler's networks are for; a single one has None."""
+    return upsampler.model.scales if isinstance(upsampler.model, NetworkPerScale) else (None,)
+
+
+def choose_network(upsampler: DepthUpsampler, scale: float | None) -> BridgeNet:
+    """The network for a scale, which a single one does not ask for; raises as `export`."""
+    if scale is None and scales_of(upsampler) != (None,):
+        held = ", ".join(f"x{each:g}" for each in scales_of(upsampler) if each)
+        raise ValueError(f"weights {upsampler.weights!r} hold a network for each of {held}: name a scale")
+    network = networks_of(upsampler.model)[0] if scale is None else network_for(upsampler.model, scale)
+    if isinstance(network, CompiledBridgeNet):
+        raise ValueError(f"weights {upsampler.weights!r} are a converted network already")
+    return network
+
+
+def convert_to_openvino(upsampler: DepthUpsampler, scale: float | None = None) -> Any:
     """The network as an `openvino.Model` with everything constant folded; raises as `export`."""
     import openvino
     from openvino.passes import ConstantFolding, Manager
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
-        _write_onnx(upsampler, path)
+        _write_onnx(upsampler, choose_network(upsampler, scale), path)
         converted = openvino.convert_model(path)
     folding = Manager()
     folding.register_pass(ConstantFolding())  # the folded head: its weights are computed in the graph
@@ -100,15 +123,17 @@ def save_openvino(model: Any, path: Path) -> None:
     openvino.save_model(model, path, compress_to_fp16=False)
 
 
-def pack_openvino(model: Any, upsampler: DepthUpsampler, notes: dict[str, str]) -> bytes:
-    """One safetensors file of a network converted from the up-sampler's; `notes` go into its metadata."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.xml"
-        save_openvino(model, path)
-        files = path.read_bytes(), path.with_suffix(".bin").read_bytes()
+def pack_openvino(converted: Mapping[float | None, Any], upsampler: DepthUpsampler, notes: dict[str, str]) -> bytes:
+    """One safetensors file of all networks converted from the up-sampler's, by scale; `notes` go into its metadata."""
+    files = {}
+    for scale, model in converted.items():
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "network.xml"
+            save_openvino(model, path)
+            files[scale] = path.read_bytes(), path.with_suffix(".bin").read_bytes()
     if upsampler.scales is not None:
         notes = {"scales": "-".join(f"{scale:g}" for scale in upsampler.scales), **notes}
-    return compiled_bytes(*files, upsampler.model.config, {"converted_from": upsampler.sha256, **notes})
+    return compiled_bytes(files, upsampler.model.config, {"converted_from": upsampler.sha256, **notes})
 
 
 def _notes(upsampler: DepthUpsampler) -> dict[str, str]:
@@ -116,13 +141,10 @@ def _notes(upsampler: DepthUpsampler) -> dict[str, str]:
     return CONTRACT | about
 
 
-def _write_onnx(upsampler: DepthUpsampler, path: Path) -> None:
+def _write_onnx(upsampler: DepthUpsampler, model: BridgeNet, path: Path) -> None:
     """One file, weights inside."""
     import onnxscript  # noqa: F401  # torch would say less clearly that it is missing
 
-    model = upsampler.model
-    if isinstance(model, CompiledBridgeNet):
-        raise ValueError(f"weights {upsampler.weights!r} are a converted network already")
     channels = 2 if model.config.validity_input else 1
     example = (torch.zeros(1, 3, 64, 96), torch.zeros(1, channels, 64, 96))
     # from 2: torch takes a size of 1 for a constant
@@ -133,7 +155,7 @@ def _write_onnx(upsampler: DepthUpsampler, path: Path) -> None:
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             _Reconstruction(model).eval(), example, dynamo=True, dynamic_shapes={"rgb": free, "d_up": free},
-            input_names=["rgb", "d_up"], output_names=["d_sr"], opset_version=OPSET, verbose=False,
+            input_names=["rgb", "d_up"], output_names=["residual"], opset_version=OPSET, verbose=False,
         )  # fmt: skip
     if program is None:
         raise ValueError("torch made no ONNX program")

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from ..per_scale import network_for, networks_of
 from ..upsampler import DepthUpsampler
 from ..weights import load_checkpoint
 
@@ -20,7 +21,7 @@ Inputs = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Parity:
-    """How far the exported network is from torch in float32 on one pair, in shares of the depth's range."""
+    """How far the exported network is from torch in float32 on one pair, in shares of the local reach of depth."""
 
     name: str
     shape: tuple[int, int]
@@ -28,61 +29,77 @@ class Parity:
     mean: float
 
 
-def check_parity(upsampler: DepthUpsampler, path: Path, pairs: dict[str, tuple[Any, Any]]) -> list[Parity]:
+def check_parity(
+    upsampler: DepthUpsampler, path: Path, pairs: dict[str, tuple[Any, Any]], scale: float | None = None
+) -> list[Parity]:
     """Run the exported file on the inputs that the network gets for real pairs, and compare.
+
+    Of several networks in one file the one runs that a pair's scale asks for. A pair whose scale asks for another
+    network than the file's is passed over.
 
     Parameters
     ----------
+    scale
+        Which of several networks the file holds; None for all.
     pairs
         By name, RGB and LR depth as for `DepthUpsampler`.
     """
-    run = LOADERS[path.suffix](path)
+    chosen = None if scale is None else network_for(upsampler.model, scale)
+    networks: list[nn.Module] = [*networks_of(upsampler.model)]
+    runs: dict[nn.Module, Any] = {}
     results = []
     for name, (rgb, lr_depth) in pairs.items():
-        for inputs, expected in _record(upsampler, rgb, lr_depth):
-            difference = np.abs(run(inputs) - expected)
+        for network, inputs, expected in _record(upsampler, rgb, lr_depth):
+            if chosen not in (None, network):
+                continue
+            if network not in runs:
+                runs[network] = LOADERS[path.suffix](path, networks.index(network))
+            difference = np.abs(runs[network](inputs) - expected)
             shape = (expected.shape[2], expected.shape[3])
             results.append(Parity(name, shape, float(difference.max()), float(difference.mean())))
     return results
 
 
-def _load_onnx(path: Path) -> Any:
+def _load_onnx(path: Path, index: int) -> Any:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return lambda inputs: session.run(None, {"rgb": inputs[0], "d_up": inputs[1]})[0]
 
 
-def _load_openvino(path: Path) -> Any:
+def _load_openvino(path: Path, index: int) -> Any:
     import openvino
 
     compiled = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda inputs: compiled(list(inputs))[0]
 
 
-def _load_packed(path: Path) -> Any:
-    network, _ = load_checkpoint(path)
+def _load_packed(path: Path, index: int) -> Any:
+    network = networks_of(load_checkpoint(path)[0])[index]
     return lambda inputs: network(*map(torch.from_numpy, inputs))[0].numpy()
 
 
-LOADERS: dict[str, Callable[[Path], Any]] = {
+LOADERS: dict[str, Callable[[Path, int], Any]] = {
     ".onnx": _load_onnx,
     ".xml": _load_openvino,
     ".safetensors": _load_packed,
 }
 
 
-def _record(upsampler: DepthUpsampler, rgb: Any, lr_depth: Any) -> list[tuple[Inputs, npt.NDArray[np.float32]]]:
-    """What goes into the network and comes out of it for one pair."""
-    seen: list[tuple[Inputs, npt.NDArray[np.float32]]] = []
+def _record(
+    upsampler: DepthUpsampler, rgb: Any, lr_depth: Any
+) -> list[tuple[nn.Module, Inputs, npt.NDArray[np.float32]]]:
+    """The network that runs for one pair, its inputs and its residual."""
+    seen: list[tuple[nn.Module, Inputs, npt.NDArray[np.float32]]] = []
 
     def keep(module: nn.Module, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor | None]) -> None:
         rgb, d_up = (np.ascontiguousarray(x.numpy()) for x in inputs[:2])
-        seen.append(((rgb, d_up), output[0].numpy()))
+        seen.append((module, (rgb, d_up), output[0].numpy()))
 
-    hook = upsampler.model.register_forward_hook(keep)
+    hooks = [network.register_forward_hook(keep) for network in networks_of(upsampler.model)]
     try:
         upsampler(rgb, lr_depth)
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
     return seen

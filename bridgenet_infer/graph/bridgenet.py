@@ -48,15 +48,16 @@ class BridgeNet(nn.Module):
         rgb
             (B, 3, H, W) in [0, 1]; H and W multiples of 16.
         d_up
-            (B, 1, H, W), LR depth interpolated to HR size and normalised; with `validity_input` (B, 2, H, W), the
-            second channel the LR validity (0 or 1) interpolated alike.
+            (B, 1, H, W), LR depth interpolated to HR size and normalised by its local range, within -2 ... 2; with
+            `validity_input` (B, 2, H, W), the second channel the LR validity (0 or 1) interpolated alike.
         estimate_depth
-            Also compute D_DE. Without it, MDENet's stage 4, pyramid, CLIFF and CGBdg are skipped and D_SR
+            Also compute D_DE. Without it, MDENet's stage 4, pyramid, CLIFF and CGBdg are skipped and the residual
             is the same bit for bit.
 
         Returns
         -------
-        D_SR (B, 1, H, W) float32 and D_DE (B, 1, H, W), or None in its place.
+        The residual (B, 1, H, W) float32, which times the local reach and added to D_up makes D_SR; and D_DE
+        (B, 1, H, W), or None in its place.
 
         Raises
         ------
@@ -75,8 +76,8 @@ class BridgeNet(nn.Module):
                 x = self.guidance_bridges[i](x, guide)
             guided.append(x)
         levels = self.dsr.decode(self.dsr.merge(x, shallow, entry, unguided), guided)
-        d_sr = self.dsr.reconstruct(levels[1], d_up)
-        return d_sr, self._estimate(guides, levels) if estimate_depth else None
+        residual = self.dsr.reconstruct(levels[1])
+        return residual, self._estimate(guides, levels) if estimate_depth else None
 
     @property
     def guided(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 Guidance = Literal["habdg", "concat", "none"]
 Activation = Literal["relu", "silu"]
+Reference = Literal["local", "image"]
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,14 @@ class BridgeNetConfig:
         Squeeze factor of the channel attention.
     activation
         "relu" or "silu", in residual blocks and decoder.
-    input_skip
-        D_SR = D_up + head(...) instead of head(...) alone.
     decoder_skips
         1x1 convs from the HABdg outputs at strides 4 and 2 into the decoder; not in the paper.
     decoder_blocks
         Residual blocks after decoder levels 1 and 2, where guidance and context meet; 0 in the paper.
     validity_input
-        D_up has a second channel: how much of each pixel was measured rather than filled.
+        D_up has a second channel: the share of each pixel that was measured rather than filled.
+    normalisation
+        D_up is normalised by its "local" range, or as by the first generation of weights by that of the whole "image".
     mde
         False builds DSRNet alone (Table 3, first row).
     guidance
@@ -71,10 +72,10 @@ class BridgeNetConfig:
     mde_blocks: int = 2
     attention_reduction: int = 16
     activation: Activation = "relu"
-    input_skip: bool = True
     decoder_skips: bool = False
     decoder_blocks: int = 0
     validity_input: bool = False
+    normalisation: Reference = "local"
     mde: bool = True
     guidance: Guidance = "habdg"
     content_guidance: bool = True
@@ -98,6 +99,8 @@ class BridgeNetConfig:
                 raise ValueError(f"{field.name} must be true or false, got {getattr(self, field.name)!r}")
         if self.activation not in ("relu", "silu"):
             raise ValueError(f"activation must be 'relu' or 'silu', got {self.activation!r}")
+        if self.normalisation not in ("local", "image"):
+            raise ValueError(f"normalisation must be 'local' or 'image', got {self.normalisation!r}")
         if self.guidance not in ("habdg", "concat", "none"):
             raise ValueError(f"guidance must be 'habdg', 'concat' or 'none', got {self.guidance!r}")
         if not self.mde and (self.guidance != "none" or self.content_guidance):

@@ -1,4 +1,4 @@
-"""DSRNet: interpolated LR depth + guidance -> super-resolved depth D_SR (Section 3.1, Figure 2)."""
+"""DSRNet: interpolated LR depth + guidance -> the residual that makes D_SR of it (Section 3.1, Figure 2)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from .blocks import conv3x3, make_activation, residual_blocks
 from .config import Activation, BridgeNetConfig
+
+RESIDUAL_BOUND = 8.0  # of the local reach; unbounded, one bad batch at x16 ended a run with residuals of 13,000
 
 
 class TransformationModule(nn.Module):
@@ -47,7 +49,7 @@ class DSRNet(nn.Module):
         super().__init__()
         c1, c2, c4, c8 = widths = config.dsr_widths
         activation = config.activation
-        self.input_skip = config.input_skip
+        self.bounded = config.normalisation == "local"
         self.entry_conv = conv3x3(2 if config.validity_input else 1, c1)
         self.entry_blocks = residual_blocks(config.entry_blocks, c1, activation)
         self.stages = nn.ModuleList(
@@ -67,8 +69,8 @@ class DSRNet(nn.Module):
         self.skips = nn.ModuleList((nn.Conv2d(c4, c4, 1), nn.Conv2d(c2, c2, 1)) if config.decoder_skips else ())
         self.decoder_blocks = nn.ModuleList(residual_blocks(config.decoder_blocks, c, activation) for c in (c4, c2))
         self.head = nn.Conv2d(c1, 1, 1)
-        # zero would delay learning, the default would start far from the input skip
-        nn.init.normal_(self.head.weight, std=0.01 if config.input_skip else 0.1)
+        # zero would delay learning, the default would start far from D_up
+        nn.init.normal_(self.head.weight, std=0.01)
         if self.head.bias is not None:
             nn.init.zeros_(self.head.bias)
 
@@ -99,16 +101,17 @@ class DSRNet(nn.Module):
             levels.append(x)
         return levels
 
-    def reconstruct(self, features: Tensor, d_up: Tensor) -> Tensor:
-        """Last decoder level, head and input skip: (B, C, H / 2, W / 2), (B, 1 or 2, H, W) -> D_SR (B, 1, H, W).
+    def reconstruct(self, features: Tensor) -> Tensor:
+        """Last decoder level and head: (B, C, H / 2, W / 2) -> residual (B, 1, H, W), within +-`RESIDUAL_BOUND`
+        (weights of the first generation know no bound).
 
         Conv, pixel shuffle and 1x1 head are linear, so they run as one conv to the four pixels of each position: the
         full-size features with C channels are never made. Always in float32.
         """
         with torch.autocast(features.device.type, enabled=False):
             weight, bias = fold_head(self.decoder[2], self.head)
-            d_sr = F.pixel_shuffle(F.conv2d(features.float(), weight, bias, padding=1), 2)
-            return d_up[:, :1].float() + d_sr if self.input_skip else d_sr
+            residual = F.pixel_shuffle(F.conv2d(features.float(), weight, bias, padding=1), 2)
+            return RESIDUAL_BOUND * torch.tanh(residual / RESIDUAL_BOUND) if self.bounded else residual
 
 
 def fold_head(conv: nn.Module, head: nn.Conv2d) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""ROS 1 node: `python -m bridgenet_infer.robotics.ros1 [_weights:=lite ...] [rgb/image:=/camera/rgb/image ...]`."""
+"""ROS 1 node: `python -m bridgenet_infer.robotics.ros1 [_weights:=default ...] [rgb/image:=/camera/rgb/image ...]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ROS 2 node (Humble and later): `python -m bridgenet_infer.robotics.ros2 --ros-args [-p weights:=lite ...]`."""
+"""ROS 2 node (Humble and later): `python -m bridgenet_infer.robotics.ros2 --ros-args [-p weights:=default ...]`."""
 
 from __future__ import annotations
 

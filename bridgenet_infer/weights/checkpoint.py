@@ -1,6 +1,7 @@
 """One checkpoint file: safetensors with the graph's config in its metadata; no pickle, strict loading.
 
-Two kinds: the graph's own tensors, or a network converted for OpenVINO, whose two files are its tensors.
+Two kinds: the graph's own tensors, or a network converted for OpenVINO, whose two files are its tensors. Of several
+networks, one for each of some scales, the tensors' names begin with the scale.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ..compiled import CompiledBridgeNet, Network
+from ..compiled import CompiledBridgeNet
 from ..graph import BridgeNet, BridgeNetConfig, build_bridgenet
+from ..per_scale import Network, NetworkPerScale, SingleNetwork
 from .files import read_regular
 
 FORMAT, COMPILED_FORMAT = "bridgenet-infer/1", "bridgenet-infer/openvino/1"
@@ -49,7 +51,7 @@ def parse_checkpoint(data: bytes, path: Path) -> tuple[Network, Scales | None]:
     try:
         tensors = load(data)
         header = _read_header(data)
-        model = MAKERS[header["format"]](BridgeNetConfig.from_dict(header["config"]), tensors)
+        model = _make_networks(header, tensors)
         scales = _read_scales(header.get("scales"))
     # TypeError: torch's, of widths beyond 64 bits
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -66,6 +68,25 @@ def _read_header(data: bytes) -> dict[str, Any]:
         found = header.get("format") if isinstance(header, dict) else header
         raise ValueError(f"its metadata has format {found!r}, not one of {', '.join(MAKERS)}")
     return header
+
+
+def _make_networks(header: dict[str, Any], tensors: dict[str, Tensor]) -> Network:
+    make, config = MAKERS[header["format"]], BridgeNetConfig.from_dict(header["config"])
+    if "networks" not in header:
+        return make(config, tensors)
+    parts = {scale: _part(tensors, _prefix(scale)) for scale in map(float, header["networks"])}
+    if sum(map(len, parts.values())) != len(tensors):
+        raise ValueError(f"it has tensors that belong to none of its networks for {header['networks']}")
+    return NetworkPerScale({scale: make(config, part) for scale, part in parts.items()})
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _prefix(scale: float) -> str:
+    """Of the tensors' names of one of several networks."""
+    return f"x{scale:g}."
 
 
 def _make_graph(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> BridgeNet:
@@ -89,7 +110,7 @@ def _make_compiled(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> Compi
     return CompiledBridgeNet(config, *(tensors[name].numpy().tobytes() for name in ("topology", "constants")))
 
 
-MAKERS: dict[str, Callable[[BridgeNetConfig, dict[str, Tensor]], Network]] = {
+MAKERS: dict[str, Callable[[BridgeNetConfig, dict[str, Tensor]], SingleNetwork]] = {
     FORMAT: _make_graph,
     COMPILED_FORMAT: _make_compiled,
 }
@@ -105,22 +126,44 @@ def _read_scales(note: Any) -> Scales | None:
     return low, high
 
 
-def checkpoint_bytes(model: BridgeNet, notes: dict[str, str]) -> bytes:
-    """Serialise a graph: fp16 tensors, config and `notes` in the metadata."""
+def checkpoint_bytes(model: BridgeNet | NetworkPerScale, notes: dict[str, Any]) -> bytes:
+    """Serialise a graph, or several: fp16 tensors, config and `notes` in the metadata."""
+    if isinstance(model, NetworkPerScale):
+        parts = zip(map(_prefix, model.scales), model.networks, strict=True)
+        notes = {"networks": list(model.scales), **notes}
+    else:
+        parts = zip([""], [model], strict=True)
     tensors = {
-        name: tensor.detach().cpu().to(torch.float16).contiguous() for name, tensor in model.state_dict().items()
+        prefix + name: tensor.detach().cpu().to(torch.float16).contiguous()
+        for prefix, network in parts
+        for name, tensor in network.state_dict().items()
     }
     return _pack(FORMAT, tensors, model.config, notes)
 
 
-def compiled_bytes(topology: bytes, constants: bytes, config: BridgeNetConfig, notes: dict[str, str]) -> bytes:
-    """Serialise a network for OpenVINO: the contents of its .xml and .bin, config and `notes` in the metadata."""
-    files = {"topology": topology, "constants": constants}
-    tensors = {name: torch.frombuffer(bytearray(content), dtype=torch.uint8) for name, content in files.items()}
+def compiled_bytes(
+    files: Mapping[float | None, tuple[bytes, bytes]], config: BridgeNetConfig, notes: dict[str, Any]
+) -> bytes:
+    """Serialise networks for OpenVINO.
+
+    Parameters
+    ----------
+    files
+        The contents of .xml and .bin by the scale of each network; a single one has None.
+    config, notes
+        For the metadata.
+    """
+    if None not in files:
+        notes = {"networks": list(files), **notes}
+    tensors = {
+        (_prefix(scale) if scale else "") + name: torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        for scale, pair in files.items()
+        for name, content in zip(("topology", "constants"), pair, strict=True)
+    }
     return _pack(COMPILED_FORMAT, tensors, config, notes)
 
 
-def _pack(kind: str, tensors: dict[str, Tensor], config: BridgeNetConfig, notes: dict[str, str]) -> bytes:
+def _pack(kind: str, tensors: dict[str, Tensor], config: BridgeNetConfig, notes: dict[str, Any]) -> bytes:
     header = {"format": kind, "config": json.loads(config.to_json()), **notes}
     # one key: safetensors writes several in random order, and the file's hash would change with every release
     return save(tensors, {METADATA_KEY: json.dumps(header, sort_keys=True)})

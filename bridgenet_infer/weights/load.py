@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..compiled import Network
+from ..per_scale import Network
 from .checkpoint import Scales, parse_checkpoint
 from .files import read_regular
 from .hub import fetch

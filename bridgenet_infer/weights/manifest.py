@@ -14,7 +14,7 @@ from ..shared_files import find_shared_file
 from .files import read_regular
 
 MANIFEST = "weights_manifest.json"
-DEFAULT_WEIGHTS = "lite"
+DEFAULT_WEIGHTS = "default"
 PACKAGE_FOLDER = Path(__file__).parents[1]
 CHECKPOINT_FOLDER = PACKAGE_FOLDER / "checkpoints"  # bundled files
 

@@ -12,7 +12,7 @@ TOPICS = {
     "depth_camera_info": "depth/camera_info",
 }
 PARAMETERS = {
-    "weights": "lite",
+    "weights": "default",
     "scale": "auto",
     "device": "auto",
     "precision": "auto",
