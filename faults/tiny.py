@@ -25,6 +25,7 @@ TINY = BridgeNetConfig(
     attention_reduction=4,
     decoder_skips=True,
 )
+WORDS = ("activation", "guidance", "normalisation")  # fields that TOML would want in quotes
 TRAINING = """
 seed = 5
 checkpoint_every = 4
@@ -88,7 +89,7 @@ def random_frames(stamps: Sequence[int], rgb_size: tuple[int, int] = (48, 64)) -
 
 def write_training_config(folder: Path, two_optimisers: bool = False) -> Path:
     """Twenty steps of `TINY` on procedural scenes, a checkpoint after every fourth."""
-    fields = {name: getattr(TINY, name) for name in TINY.__dataclass_fields__ if name not in ("activation", "guidance")}
+    fields = {name: getattr(TINY, name) for name in TINY.__dataclass_fields__ if name not in WORDS}
     model = "\n".join(f"{k} = {list(v) if isinstance(v, tuple) else str(v).lower()}" for k, v in fields.items())
     path = folder / "tiny.toml"
     path.write_text(TRAINING.format(model=model, two=str(two_optimisers).lower()))

@@ -60,7 +60,7 @@ def test_cards_say_what_the_manifest_says() -> None:
         card = (ROOT / "bridgenet_infer" / "checkpoints" / f"{entry['name']}.md").read_text()
         assert entry["sha256"] in card
         assert f"{entry['size']:,} bytes" in card
-        for scale, mad in entry["metrics"]["validation_mad"].items():
+        for scale, mad in entry["metrics"]["validation"].items():
             assert f"{scale} {mad:.3f}" in card, (entry["name"], scale)
 
 

@@ -287,6 +287,26 @@ def test_a_copy_of_a_run_ends_and_becomes_a_verified_checkpoint(
     assert entry["sha256"] in (tmp_path / "checkpoints" / "tiny.md").read_text()
 
 
+def test_of_several_runs_one_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
+    good = write_training_config(tmp_path)
+    bad = tmp_path / "bad.toml"
+    bad.write_text(good.read_text().replace("warmup = 2", "warmup = 0\nlearning_rate = 1e30"))
+    folders = ["--out", str(tmp_path / "packed"), "--runs", str(tmp_path / "runs"), "--pools", str(tmp_path / "pools")]
+    process = subprocess.run(
+        [sys.executable, "-m", "training.together", str(bad), str(good), "--seconds", "2", "--fall", "0.5", *folders,
+         "--workers", "1"],
+        cwd=ROOT, env={**os.environ, "BRIDGENET_DATA": str(tmp_path / "no-data"), "OMP_NUM_THREADS": "1"}, text=True,
+        capture_output=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    assert "bad.toml ended with code 1" in process.stdout
+    assert "the loss is not finite at step 4" in process.stderr
+    assert sorted(path.name for path in (tmp_path / "packed").iterdir()) == ["tiny-stable.pt", "tiny.pt"]
+    ended = Trained.read(tmp_path / "packed" / "tiny.pt", good)
+    assert ended.state["lineage"][-1]["decay"] > 0
+    assert ended.model().config == TINY
+
+
 def test_a_row_that_finds_no_room_leaves_the_curve_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     curve = tmp_path / "curve.csv"
     append_row(curve, {"step": 4, "seconds": 1.5, "x4": 0.25})

@@ -1,4 +1,4 @@
-"""Put the checkpoints on the Hugging Face Hub: `python -m training.publish OWNER/NAME [--only lite ...] [--yes]`.
+"""Put the checkpoints on the Hugging Face Hub: `python -m training.publish OWNER/NAME [--only default ...] [--yes]`.
 
 Without --yes it says what would be uploaded and does nothing. All files go up in one commit, so that nobody meets a
 manifest beside other checkpoints than its own; what the Hub then serves is downloaded and compared, and only after

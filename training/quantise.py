@@ -1,6 +1,7 @@
 """8-bit integer form of a shipped checkpoint for OpenVINO, by post-training quantisation on procedural pairs.
 
-`python -m training.quantise --weights default --config training/configs/default.toml` writes NAME-int8 beside it.
+`python -m training.quantise --weights default --config training/configs/default_{x4,x8,x16}.toml` writes NAME-int8
+beside it.
 """
 
 from __future__ import annotations

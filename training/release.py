@@ -52,7 +52,8 @@ Validation (Middlebury scenes kept apart; mean absolute difference in grey level
 bicubic's): {validation}.
 
 Not for sparse LiDAR, and not for depth that is not registered to the image. Middlebury asks users of its data to cite
-Scharstein and Szeliski 2003, Scharstein and Pal 2007, Hirschmueller and Scharstein 2007, Scharstein et al. 2014.
+Scharstein and Szeliski 2002 and 2003, Scharstein and Pal 2007, Hirschmueller and Scharstein 2007, and Scharstein et al.
+2014.
 """
 
 
