@@ -8,8 +8,12 @@ from pathlib import Path
 
 from bridgenet_infer.write import write_atomically
 
-COLUMNS = ("step", "seconds", "loss_dsr", "loss_mde", "x2", "x4", "x8", "x16",
-           "score_x2", "score_x4", "score_x8", "score_x16", "sensed_x8")  # fmt: skip
+SCALES = ("x2", "x4", "x8", "x16")
+COLUMNS = (
+    *("step", "seconds", "loss_dsr", "loss_mde", *SCALES),
+    *(f"{figure}_{scale}" for figure in ("score", "far") for scale in SCALES),
+    "sensed_x8",
+)
 
 
 def append_row(path: Path, row: dict[str, float]) -> None:
