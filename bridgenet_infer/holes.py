@@ -13,6 +13,7 @@ from torch import Tensor
 Array = npt.NDArray[Any]
 CENTRE, STRAIGHT = 4, (1, 3, 5, 7)  # above, left, right and below, among the nine of `_neighbours`
 NEVER = torch.iinfo(torch.int64).max
+AT_ONCE = 2**16  # holes: the neighbours of all holes of a large map would not fit
 
 
 @overload
@@ -69,18 +70,25 @@ def _find_sources(valid: Tensor) -> tuple[Tensor, Tensor]:
     """
     known = valid.flatten()
     holes = (~valid & valid.any(-1, keepdim=True).any(-2, keepdim=True)).flatten().nonzero()[:, 0]
-    needed, levels, step = holes, [], 1
+    needed, step = holes, 1
+    levels: list[tuple[int, Tensor, Tensor, Tensor]] = []
     while len(needed) and step < max(valid.shape[-2:]):
-        around = _neighbours(needed, step, valid.shape)
-        beside = around[STRAIGHT, :]
-        settled, first = known[beside].max(0)  # the first of several
-        levels.append((needed[settled], beside.gather(0, first[None])[0, settled], around[:, ~settled]))
-        read = torch.zeros_like(known).index_fill_(0, levels[-1][2].flatten(), True)
+        settled, taken, open_, read = [], [], [], torch.zeros_like(known)
+        for part in torch.split(needed, AT_ONCE):
+            around = _neighbours(part, step, valid.shape)
+            beside = around[STRAIGHT, :]
+            found, first = known[beside].max(0)  # the first of several
+            settled.append(part[found])
+            taken.append(beside.gather(0, first[None])[0, found])
+            open_.append(part[~found])
+            read.index_fill_(0, around[:, ~found].flatten(), True)
+        levels.append((step, torch.cat(settled), torch.cat(taken), torch.cat(open_)))
         needed = (read & ~known).nonzero()[:, 0]
         step *= 2
     source = torch.where(known, torch.arange(len(known), device=valid.device), -1)
-    for centres, sources, around in reversed(levels):
-        source[around[CENTRE]] = _nearest(around, source, valid.shape[-1])
+    for step, centres, sources, others in reversed(levels):
+        parts = (_neighbours(part, step, valid.shape) for part in torch.split(others, AT_ONCE))
+        source[others] = torch.cat([_nearest(around, source, valid.shape[-1]) for around in parts])
         source[centres] = sources
     return holes, source[holes]
 

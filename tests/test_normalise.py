@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.graph import build_bridgenet
+from bridgenet_infer.holes import fill_holes
 from bridgenet_infer.local_depth import measure_local_depth
 from bridgenet_infer.normalise import BOUND, denormalise, local_range, normalise
 from bridgenet_infer.resample import resize_bicubic, resize_bilinear
 from bridgenet_infer.validate import DEPTH_DTYPES
+from faults.tiny import TINY
 
 seeds = st.integers(0, 2**31)
 sides = st.integers(1, 12)
@@ -183,3 +188,21 @@ def test_gain_and_offset_do_not_show_in_the_input(tiny_upsampler: DepthUpsampler
     for moved in (depth * 2, depth / 1024, depth + 4096, depth * 2**-900):
         assert np.array_equal(seen_by_the_network(tiny_upsampler, rgb, moved), expected)
     assert np.allclose(seen_by_the_network(tiny_upsampler, rgb, depth * 3.7 + 0.1), expected, atol=1e-5)
+
+
+@given(seeds)
+def test_weights_of_the_first_generation_see_the_range_of_the_whole_image(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    depth = rng.uniform(1, 2, (12, 15)).astype(np.float32)
+    depth[4, 5] = 0
+    model = build_bridgenet(replace(TINY, normalisation="image"))
+    upsampler, rgb = DepthUpsampler(model, device="cpu"), rng.integers(0, 256, (48, 64, 3), np.uint8)[:, :60]
+    low, high = np.percentile(depth[depth > 0], (1, 99))
+    filled = torch.from_numpy((fill_holes(depth, depth > 0) - low) / (high - low))[None, None].float()
+    seen = seen_by_the_network(upsampler, rgb, depth)[..., :60]
+    assert np.allclose(seen, resize_bicubic(filled, (48, 60)), atol=1e-4)
+    model.dsr.head.weight.data.zero_()
+    model.dsr.head.bias.data.fill_(20.0)  # of the range, without a bound
+    result = upsampler(rgb, depth, fill_holes=True)
+    expected = resize_bicubic(filled, (48, 60))[0, 0].numpy() * (high - low) + low + 20 * (high - low)
+    assert np.allclose(result, expected, rtol=1e-3)

@@ -89,9 +89,9 @@ def test_what_does_not_fit_is_refused(stored: Path, several: NetworkPerScale, da
     length = int.from_bytes(data[:8], "little")
     header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][METADATA_KEY])
     if damage == "a tensor of no network":
-        tensors["x2.extra"] = torch.zeros(1)
+        tensors["x2.0/extra"] = torch.zeros(1)
     elif damage == "a network less":
-        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("x8.")}
+        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("x8.0/")}
     else:
         header["networks"] = []
     stored.write_bytes(save(tensors, {METADATA_KEY: json.dumps(header)}))

@@ -81,6 +81,7 @@ class RunConfig:
     validate_every: int = 500
     checkpoint_every: int = 100
     validation_scales: tuple[int, ...] = (4, 8, 16)
+    network_scale: float | None = None  # of a network that is one of several in a checkpoint
     model: BridgeNetConfig = BridgeNetConfig()
     data: DataConfig = DataConfig()
     optim: OptimConfig = OptimConfig()
@@ -104,8 +105,11 @@ def load_config(path: Path) -> RunConfig:
 def make_config(name: str, fields: dict[str, Any]) -> RunConfig:
     """A run's fields as in its TOML file; `name` holds unless they have one. ValueError as `load_config`."""
     flat = {key: value for key, value in fields.items() if key not in ("model", "data", "optim")}
+    model = BridgeNetConfig.from_dict(fields.get("model", {}))
+    if model.normalisation != "local":
+        raise ValueError("weights are trained with local normalisation alone")
     sections = {
-        "model": BridgeNetConfig.from_dict(fields.get("model", {})),
+        "model": model,
         "data": _section(DataConfig, fields.get("data", {})),
         "optim": _section(OptimConfig, fields.get("optim", {})),
     }

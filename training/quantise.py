@@ -69,6 +69,8 @@ def quantise_checkpoint(name: str, configs: Sequence[RunConfig]) -> dict[str, An
     entries = json.loads(manifest_path().read_text(encoding="utf-8"))["checkpoints"]
     source = {entry["name"]: entry for entry in entries}[name]
     real, workers = data_folder() / "train", os.cpu_count() or 1
+    if len(configs) != len(scales_of(upsampler)):
+        raise ValueError(f"{name!r} holds {len(scales_of(upsampler))} networks, got {len(configs)} configurations")
     quantised = {}
     for scale, config in zip(scales_of(upsampler), configs, strict=True):
         pools = [load_or_build_pool(Path("out", "pools"), plan, real, workers) for plan in plans_of(config.data)]
@@ -142,7 +144,7 @@ def quantise(network: Any, inputs: list[Inputs]) -> Any:
 
 
 def kept_names(network: Any) -> list[str]:
-    """Operations between D_up and the first conv, and between the last conv and D_SR, both convs included."""
+    """Operations between D_up and the first conv, and between the last conv and the residual, both convs included."""
     d_up, d_sr = network.input("d_up").get_node(), network.output("residual").get_node()
     return sorted({*_names_to_conv(d_up, _consumers), *_names_to_conv(d_sr, _producers)})
 

@@ -44,7 +44,7 @@ trained from scratch by this project. Licence: {licence}.
 | sha256 | `{sha256}` |
 | LR in training | {kernel}; 8-bit in {integer:.0%} of the batches, holes filled before |
 | data | {data} |
-| training | {hours:.2f} h on {hardware} |
+| training, last stages | {hours:.2f} h on {hardware} |
 {stages}
 | graph | `{config}` |
 
@@ -66,8 +66,12 @@ class Trained:
 
     @classmethod
     def read(cls, path: Path, config: Path) -> Trained:
-        """OSError if there is no such file."""
-        return cls(torch.load(path, map_location="cpu", weights_only=True), load_config(config))
+        """OSError if there is no such file, ValueError if the state is of another configuration."""
+        trained = cls(torch.load(path, map_location="cpu", weights_only=True), load_config(config))
+        last = trained.state["lineage"][-1]["config"]
+        if last != trained.config.name or trained.state["model_config"] != trained.config.model.to_json():
+            raise ValueError(f"{path} is a state of {last!r}, not of {config}")
+        return trained
 
     def model(self) -> BridgeNet:
         """The moving average of its weights."""
@@ -82,7 +86,7 @@ def release(name: str, runs: Sequence[Trained], hardware: str) -> dict[str, Any]
     Parameters
     ----------
     runs
-        Of several, each was validated at the scale that its network is for.
+        Of several, each has a `network_scale`.
     hardware
         In words, for card and manifest.
 
@@ -91,14 +95,11 @@ def release(name: str, runs: Sequence[Trained], hardware: str) -> dict[str, Any]
     OSError
         If something cannot be written.
     ValueError
-        If several graphs differ.
+        If several graphs differ, or one of several has no `network_scale`.
     """
-    model: BridgeNet | NetworkPerScale
-    if len(runs) == 1:
-        model = runs[0].model()
-    else:
-        model = NetworkPerScale({float(run.config.validation_scales[0]): run.model() for run in runs})
-    kernel = lr_in_words(runs[-1].config.data)
+    single = len(runs) == 1
+    model = runs[0].model() if single else NetworkPerScale({_network_scale(run): run.model() for run in runs})
+    kernel = "; ".join(dict.fromkeys(lr_in_words(run.config.data) for run in runs))
     scales = [scale for run in runs for scale in run.config.data.scales]
     notes = {
         "scales": f"{min(scales):g}-{max(scales):g}",
@@ -119,7 +120,7 @@ def release(name: str, runs: Sequence[Trained], hardware: str) -> dict[str, Any]
         "licence": LICENCE,
         "config": json.loads(model.config.to_json()),
         "training": {
-            "seconds": round(sum(run.state["seconds"] for run in runs)),
+            "seconds": round(sum(run.state["seconds"] for run in runs)),  # of the last stages alone
             "hardware": hardware,
             "lineages": [run.state["lineage"] for run in runs],
         },
@@ -127,6 +128,12 @@ def release(name: str, runs: Sequence[Trained], hardware: str) -> dict[str, Any]
     }
     install(entry, payload, _card(entry, runs, sum(p.numel() for p in model.parameters())))
     return entry
+
+
+def _network_scale(run: Trained) -> float:
+    if run.config.network_scale is None:
+        raise ValueError(f"{run.config.name} has no network_scale: it cannot be one of several")
+    return float(run.config.network_scale)
 
 
 def _validate(model: Network, configs: Sequence[RunConfig]) -> dict[str, float]:
@@ -193,9 +200,10 @@ def _card(entry: dict[str, Any], runs: Sequence[Trained], parameters: int) -> st
 
 
 def _stages_in_words(run: Trained) -> str:
-    data, scale = run.config.data, run.config.validation_scales[0]
-    patches = f"{data.batch} patches of {data.patch} x {data.patch} a step"
-    return f"| lineage (x{scale}) | {lineage_in_words(run.state['lineage'])}; {patches} |"
+    data, scale = run.config.data, run.config.network_scale
+    patches = f"{data.batch} patches of {data.patch} x {data.patch} a step at the end"
+    label = "lineage" if scale is None else f"lineage of x{scale:g}"
+    return f"| {label} | {lineage_in_words(run.state['lineage'])}; {patches} |"
 
 
 def main() -> None:

@@ -191,8 +191,12 @@ def _shrink(
     rgb, beyond = paint_layer(rgb, layer, far[:, 7:]), layer.on(truth)
     if draws.far_alike:
         lr = layer.on(make_lr(truth, draws.scale, draws.eight_bit, draws.kernel))
-    else:  # 8 bits would not hold it
-        lr = make_lr(beyond, draws.scale, False, draws.kernel)
+    else:  # 8 bits would not hold it, but hold the images without a layer
+        lr = torch.where(
+            layer.mask.any(-1, keepdim=True).any(-2, keepdim=True),
+            make_lr(beyond, draws.scale, False, draws.kernel),
+            make_lr(truth, draws.scale, draws.eight_bit, draws.kernel),
+        )
     return rgb, beyond, lr, extent
 
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from bridgenet_infer.graph import BridgeNet, BridgeNetConfig, build_bridgenet
 from bridgenet_infer.normalise import denormalise
+from bridgenet_infer.per_scale import network_for
 from bridgenet_infer.weights import load_checkpoint
 from bridgenet_infer.write import remove_leftovers, write_atomically
 from training.config import OptimConfig, RunConfig, load_config
@@ -169,6 +170,7 @@ class Run:
             "seconds": self.seconds,
             "model_config": self.config.model.to_json(),
             "lineage": [asdict(stage) for stage in self.stages],
+            "schedule": {name: getattr(self.config.optim, name) for name in ("steps", "decay", "warmup")},
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
@@ -177,7 +179,8 @@ class Run:
     def start_from(self, path: Path) -> None:
         """Begin with the weights of a checkpoint, or the moving average of another run, whose lineage goes on here."""
         if path.suffix == ".safetensors":
-            weights = load_checkpoint(path)[0].state_dict()
+            network = network_for(load_checkpoint(path)[0], self.config.network_scale or self.config.data.scales[0])
+            weights = network.state_dict()
         else:
             state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
             weights = state["ema"]
@@ -212,11 +215,7 @@ class Run:
         self.step, self.seconds = state["step"], state["seconds"]
         *earlier, now = (Stage(**fields) for fields in state["lineage"])
         self.lineage, self.first, self.started_from = earlier, now.first, now.start
-        if now.decay:
-            self.config = replace(
-                self.config,
-                optim=replace(self.config.optim, steps=now.first + now.decay, decay=now.decay, warmup=0),
-            )
+        self.config = replace(self.config, optim=replace(self.config.optim, **state["schedule"]))
 
 
 def train(
@@ -245,6 +244,8 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     last, curve = folder / "last.pt", folder / "curve.csv"
+    if decay and _is_of_another(last, source, decay):
+        last.unlink()
     if last.exists():
         run.load(last)
     elif decay:
@@ -256,6 +257,15 @@ def train(
     _train_on(run, last, curve, stop_at, time.perf_counter() + seconds)
     plot_curve(curve, folder / "curve.png")
     return run
+
+
+def _is_of_another(copy: Path, source: Path, decay: int) -> bool:
+    """Whether a copy with falling rates is there that began elsewhere than where the run is now, or falls otherwise."""
+    if not copy.exists():
+        return False
+    theirs, ours = (torch.load(path, map_location="cpu", weights_only=True) for path in (copy, source))
+    stage = theirs["lineage"][-1]
+    return bool((stage["first"], stage["decay"]) != (ours["step"], decay))
 
 
 def _train_on(run: Run, last: Path, curve: Path, stop_at: int, deadline: float) -> None:

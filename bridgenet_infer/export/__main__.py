@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 pairs[f"built-in scene, x{scale or SCALE:g}"] = scene.rgb, scene.lr_depth
         export(upsampler, path, options.format, options.scale)
         results = check_parity(upsampler, path, pairs, options.scale)
+        if not results:
+            raise ValueError(f"no pair asks for the network of x{options.scale:g}: {path} was not compared")
     except (ImportError, OSError, ValueError) as error:
         hint = " (pip install 'bridgenet-infer[export]')" if isinstance(error, ImportError) else ""
         print(f"error: {error}{hint}", file=sys.stderr)

@@ -96,6 +96,10 @@ def choose_network(upsampler: DepthUpsampler, scale: float | None) -> BridgeNet:
     network = networks_of(upsampler.model)[0] if scale is None else network_for(upsampler.model, scale)
     if isinstance(network, CompiledBridgeNet):
         raise ValueError(f"weights {upsampler.weights!r} are a converted network already")
+    if network.config.normalisation != "local":
+        raise ValueError(
+            f"weights {upsampler.weights!r} are of the first generation: their surroundings are no longer told"
+        )
     return network
 
 

@@ -54,7 +54,7 @@ def parse_checkpoint(data: bytes, path: Path) -> tuple[Network, Scales | None]:
         model = _make_networks(header, tensors)
         scales = _read_scales(header.get("scales"))
     # TypeError: torch's, of widths beyond 64 bits
-    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError, RuntimeError) as error:
         reason = textwrap.shorten(str(error), 300, placeholder=" ...")  # torch lists tensors line by line
         raise OSError(f"{path} is not a readable BridgeNet checkpoint: {reason}") from error
     return model, scales
@@ -74,6 +74,8 @@ def _make_networks(header: dict[str, Any], tensors: dict[str, Tensor]) -> Networ
     make, config = MAKERS[header["format"]], BridgeNetConfig.from_dict(header["config"])
     if "networks" not in header:
         return make(config, tensors)
+    if not isinstance(header["networks"], list):
+        raise ValueError(f"its networks must be a list of scales, got {header['networks']!r}")
     parts = {scale: _part(tensors, _prefix(scale)) for scale in map(float, header["networks"])}
     if sum(map(len, parts.values())) != len(tensors):
         raise ValueError(f"it has tensors that belong to none of its networks for {header['networks']}")
@@ -86,7 +88,7 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _prefix(scale: float) -> str:
     """Of the tensors' names of one of several networks."""
-    return f"x{scale:g}."
+    return f"x{scale!r}/"
 
 
 def _make_graph(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> BridgeNet:
