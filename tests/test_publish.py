@@ -116,7 +116,7 @@ def project(tmp_path: Path, rng: np.random.Generator) -> Iterator[Project]:
     np.savez(tmp_path / "pair.npz", rgb=rng.integers(0, 256, (48, 64, 3), np.uint8), lr=lr)
     with HubServer() as server:
         made = Project(root, server)
-        made.put("lite", payload(1))
+        made.put("default", payload(1))
         made.put("other", payload(2))
         yield made
 
@@ -124,10 +124,10 @@ def project(tmp_path: Path, rng: np.random.Generator) -> Iterator[Project]:
 def test_what_was_published_gives_the_same_pixels(project: Project, tmp_path: Path) -> None:
     arrays = np.load(tmp_path / "pair.npz")
     expected = {}
-    for name in ("lite", "other"):
+    for name in ("default", "other"):
         local = project.root / "bridgenet_infer" / "checkpoints" / f"{name}.safetensors"
         expected[name] = np.asarray(DepthUpsampler.from_pretrained(local, device="cpu")(arrays["rgb"], arrays["lr"]))
-    assert not np.array_equal(expected["lite"], expected["other"])
+    assert not np.array_equal(expected["default"], expected["other"])
 
     done = project.publish("--yes")
     assert done.returncode == 0, done.stderr
@@ -135,26 +135,26 @@ def test_what_was_published_gives_the_same_pixels(project: Project, tmp_path: Pa
     assert {(e["repo_id"], e["revision"]) for e in project.entries().values()} == {(REPO, commit)}
     assert {e["data"] for e in project.entries().values()} == {"none"}
     served = project.server.head(REPO)
-    names = {f"{name}.{kind}" for name in ("lite", "other") for kind in ("safetensors", "md")}
+    names = {f"{name}.{kind}" for name in ("default", "other") for kind in ("safetensors", "md")}
     assert set(served) == {*names, "README.md", "LICENSE", "weights_manifest.json"}
     assert served["README.md"].startswith(b"---\nlicense: apache-2.0\n")
-    assert b"(README.md)" in served["lite.md"]
+    assert b"(README.md)" in served["default.md"]
     assert b"revision" not in served["weights_manifest.json"]
 
     project.forget()
     assert np.array_equal(project.upsample("other"), expected["other"])  # by its pin
     project.manifest.write_text('{"checkpoints": []}')  # an installation that knows nothing of the repository
-    assert np.array_equal(project.upsample(REPO), expected["lite"])
+    assert np.array_equal(project.upsample(REPO), expected["default"])
     assert np.array_equal(project.upsample(f"{REPO}/other"), expected["other"])
     failed = project.call("-c", LOAD, f"{REPO}/third", str(tmp_path / "pair.npz"), str(tmp_path / "no.npy"))
-    assert "has no 'third', it has ['lite', 'other']" in failed.stderr
+    assert "has no 'third', it has ['default', 'other']" in failed.stderr
 
 
 def test_a_dry_run_lists_and_does_nothing(project: Project) -> None:
     before = project.manifest.read_bytes()
     done = project.publish()
     assert done.returncode == 0, done.stderr
-    assert "lite.safetensors" in done.stdout
+    assert "default.safetensors" in done.stdout
     assert "7 files for makers/guided-depth: nothing uploaded" in done.stdout
     assert project.server.requests == []
     assert project.manifest.read_bytes() == before
@@ -170,7 +170,7 @@ def test_a_rerun_changes_nothing_and_a_new_file_gets_a_new_pin(project: Project)
     assert project.publish("--yes").returncode == 0
     second = project.server.branches[REPO, "main"]
     assert second != first
-    assert {name: e["revision"] for name, e in project.entries().items()} == {"lite": first, "other": second}
+    assert {name: e["revision"] for name, e in project.entries().items()} == {"default": first, "other": second}
     uploads = [path for method, path in project.server.requests if method == "PUT"]
     assert len(uploads) == 3
 
@@ -192,10 +192,10 @@ def test_a_refusal_and_damage_leave_the_manifest_alone(project: Project) -> None
 def test_one_checkpoint_alone(project: Project) -> None:
     assert project.publish("--only", "nothing").returncode == 2
     assert project.publish("--only", "other", "--yes").returncode == 0
-    assert {name: e["repo_id"] for name, e in project.entries().items()} == {"lite": None, "other": REPO}
+    assert {name: e["repo_id"] for name, e in project.entries().items()} == {"default": None, "other": REPO}
     (entry,) = json.loads(project.server.head(REPO)["weights_manifest.json"])["checkpoints"]
     assert entry["name"] == "other"
-    (project.root / "bridgenet_infer" / "checkpoints" / "lite.safetensors").write_bytes(b"something else")
+    (project.root / "bridgenet_infer" / "checkpoints" / "default.safetensors").write_bytes(b"something else")
     done = project.publish("--yes")
     assert done.returncode == 1
-    assert "lite.safetensors is damaged" in done.stderr
+    assert "default.safetensors is damaged" in done.stderr

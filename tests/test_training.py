@@ -191,7 +191,7 @@ def test_muon_owns_wide_kernels_alone_and_lowers_a_loss() -> None:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
 
 
