@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 
 from bridgenet_infer.read import exr_supported, read_depth, read_rgb
+from bridgenet_infer.per_scale import networks_of
 from bridgenet_infer.weights import CHECKPOINT_FOLDER, checkpoint_bytes, load_weights, manifest_path, read_manifest
 from bridgenet_infer.weights.manifest import MANIFEST
 from bridgenet_infer.write import write_depth
@@ -165,8 +166,10 @@ def check_compiled(path: Path) -> None:
     """A network that runs or says why not."""
     loaded = load_weights(path)
     with torch.inference_mode():
-        residual, _ = loaded.model(torch.zeros(1, 3, 16, 16), torch.zeros(1, 1, 16, 16))
-    assert residual.shape == (1, 1, 16, 16)
+        for network in networks_of(loaded.model):
+            channels = 2 if network.config.validity_input else 1
+            residual, _ = network(torch.zeros(1, 3, 16, 16), torch.zeros(1, channels, 16, 16))
+            assert residual.shape == (1, 1, 16, 16)
 
 
 def check_manifest(path: Path) -> None:
