@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -22,17 +21,10 @@ from benchmarks.pictures import error_map
 from benchmarks.published import PUBLISHED
 from benchmarks.quality import MEASURES, baselines, format_scale, self_ensemble, turn, turn_back, verdict
 from benchmarks.sensor import format_scores, prepare, score_frame
-from benchmarks.study import format_study, run_variant
 from benchmarks.trials import degraded, published
-from benchmarks.wide_edges import Street, near_sides
-from benchmarks.wide_edges import measure as measure_wide_edges
-from benchmarks.wide_range import corner, elsewhere
-from benchmarks.wide_range import measure as measure_wide_range
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.graph import build_bridgenet
 from faults.tiny import TINY
-from training.config import read_toml
-from training.curves import read_rows
 
 
 def step_map(height: int = 40, width: int = 60, column: int = 30) -> np.ndarray:
@@ -311,117 +303,7 @@ def test_every_kind_of_error_is_found_where_it_belongs() -> None:
     assert {place: names[kinds[place]] for place in expected} == expected
 
 
-def test_far_depth_is_measured_where_it_is_not() -> None:
-    far = corner((20, 30))
-    assert far.mean() == pytest.approx(0.03, abs=0.005)
-    mask = elsewhere(far, 4)
-    kept_rows, kept_columns = np.flatnonzero(mask.all(1)), np.flatnonzero(mask.all(0))
-    assert kept_rows[0] == 4 * (3 + 6)  # the patch has 3 x 5 samples, six more on each side are left out
-    assert kept_columns[-1] == 4 * (30 - 5 - 6) - 1
-    rng = np.random.default_rng(0)
-    depth = np.kron(rng.integers(40, 200, (8, 8)), np.ones((40, 40), int)).astype(np.uint8)
-    rgb = np.zeros((*depth.shape, 3), np.uint8)
-    scene = RgbdScene("blocks", rgb, depth, depth > 0, "disparity", "px", 1.0, Path("made"))
-
-    def leaks(rgb: np.ndarray, lr: np.ndarray, scale: int) -> np.ndarray:
-        return bicubic(lr, rgb.shape[:2]) + 0.01 * lr.mean()
-
-    plain, worse = (measure_wide_range(m, [scene], 8) for m in (lambda g, d, s: bicubic(d, g.shape[:2]), leaks))
-    assert {value for name, value in plain.items() if name.startswith("ratio")} == {1.0}
-    assert 1 < worse["ratio, 5 times"] < worse["ratio, 20 times"] < worse["ratio, 100 times"]
-    assert worse["ratio, sky"] > 1
-    assert worse["room"] < 100  # millimetres
-
-
-def test_near_sides_are_before_what_is_four_times_as_far() -> None:
-    depth = np.full((64, 96), 2000, np.float32)
-    depth[:, 40:] = 9000
-    depth[:, 80:] = 30000  # less than 1:4
-    columns = np.flatnonzero(near_sides(depth, 4).any(0))
-    assert columns.tolist() == list(range(40 - 3 * 4, 40))
-    assert not near_sides(depth[:, 50:], 4).any()
-
-
-def test_wide_edges_tell_a_bleeding_sky_from_a_sharp_one() -> None:
-    depth = np.full((64, 96), 2000, np.float32)
-    depth[:, 44:] = 0  # nothing is seen there, or the sky
-    rgb = np.zeros((64, 96, 3), np.uint8)
-    methods = {
-        "exact": lambda rgb, lr, scale: np.where(np.arange(96) < 44, 2000.0, lr.max()) * np.ones((64, 1)),
-        "bicubic": lambda rgb, lr, scale: bicubic(lr, rgb.shape[:2]),
-    }
-    for kernel in ("as the examples", "block means"):
-        figures = measure_wide_edges(methods, [Street(rgb, depth, 1e6)], 8, kernel)
-        assert figures["exact"] == 0 < 100 < figures["bicubic"]
-        assert 0 < figures["near edges"] <= 100 * 24 / 96
-
-
 def test_crops_are_put_together_with_both_errors() -> None:
     truth = step_map(48, 48, 24)
     picture = compose(np.zeros((48, 48, 3), np.uint8), {"bicubic": truth // 2, "ours": truth, "truth": truth})
     assert picture.shape == (2 * 48 * 3, 4 * 48 * 3, 3)
-
-
-def test_a_study_runs_its_variants_by_the_ordinary_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    studies = Path(__file__).parents[1] / "benchmarks" / "studies"
-    tiny = {
-        "dsr_widths": [4, 4, 4, 4],
-        "mde_widths": [4, 4, 4, 4, 4],
-        "pyramid_width": 4,
-        "stage_blocks": [1, 1, 1],
-        "trunk_blocks": 1,
-    }
-    small = {"pool_size": 64, "procedural": 4, "raycast": 0, "patch": 32, "batch": 2}
-    monkeypatch.setenv("BRIDGENET_DATA", str(tmp_path / "none"))
-    monkeypatch.setattr("benchmarks.study.score", lambda run, device: {"validation": run.step * 1.0})
-    seen = set()
-    for path in studies.glob("*.toml"):
-        study = read_toml(path)
-        if "variants" not in study:
-            continue
-        base = read_toml(path.parent / study["base"])
-        base = {
-            **base,
-            "data": {**base["data"], **small},
-            "optim": {**base["optim"], "steps": 2, "decay": 1},
-            "checkpoint_every": 2,
-        }
-        base.pop("start_from", None)
-        for name, changes in study["variants"].items():
-            shrunk = {
-                **changes,
-                "model": {**tiny, **changes.get("model", {}), **tiny},
-                "data": {**changes.get("data", {}), **small},
-            }
-            folder = tmp_path / path.stem / name
-            figures = run_variant(name, base, shrunk, 1, folder, torch.device("cpu"), tmp_path / "pools")
-            assert figures["steps"] == 2
-            seen.add(name)
-    assert {"DSRNet alone", "bridges at default initialisation", "Muon's rate .04", "16 16 32 64, blocks 1 2 3"} <= seen
-    row = {"score": 0.5, "middlebury2005": 2.0, "steps": 7.0, "seconds": 3.0}
-    assert format_study({"both": [row, {**row, "score": 0.7}]}).splitlines()[-1].split()[:3] == [
-        "both",
-        "0.600",
-        "0.200",
-    ]
-
-
-def test_a_study_by_the_clock_ends_with_falling_rates_and_is_not_repeated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BRIDGENET_DATA", str(tmp_path / "none"))
-    monkeypatch.setattr("benchmarks.study.score", lambda run, device: {"falling": float(run.config.optim.decay)})
-    base = {
-        "model": {**dataclasses.asdict(TINY)},
-        "data": {"pool_size": 64, "procedural": 4, "raycast": 0, "patch": 32, "batch": 2, "real_share": 0.0},
-        "checkpoint_every": 1,
-    }
-
-    def run() -> dict[str, float]:
-        return run_variant("tiny", base, {}, 1, tmp_path, torch.device("cpu"), tmp_path / "pools", seconds=0.4)
-
-    first = run()
-    before = int(read_rows(tmp_path / "curve.csv")[-1]["step"])
-    assert first["falling"] == max(before // 3, 1)
-    assert first["steps"] == before + first["falling"]
-    assert run() == first
