@@ -18,8 +18,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from bridgenet_infer.read import exr_supported, read_depth, read_rgb
 from bridgenet_infer.per_scale import networks_of
+from bridgenet_infer.read import exr_supported, read_depth, read_rgb
 from bridgenet_infer.weights import CHECKPOINT_FOLDER, checkpoint_bytes, load_weights, manifest_path, read_manifest
 from bridgenet_infer.weights.manifest import MANIFEST
 from bridgenet_infer.write import write_depth
