@@ -111,7 +111,7 @@ def train_for(
     curve = folder / "curve.csv"
     rows = read_rows(curve)
     left = 0.75 * seconds - (rows[-1]["seconds"] if rows else 0.0)
-    if left > 0:
+    if left > 0 and not (folder / "decay" / "last.pt").exists():
         train(config, folder, device, start, pools=pools, seconds=left)
     steps = int(read_rows(curve)[-1]["step"])
     return train(config, folder, device, pools=pools, decay=max(steps // 3, 1))

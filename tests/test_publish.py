@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from bridgenet_infer.graph import build_bridgenet
-from bridgenet_infer.upsampler import DepthUpsampler
 from bridgenet_infer.weights import checkpoint_bytes
 from faults.hub_server import HubServer
 from faults.tiny import TINY, randomise
@@ -122,11 +121,10 @@ def project(tmp_path: Path, rng: np.random.Generator) -> Iterator[Project]:
 
 
 def test_what_was_published_gives_the_same_pixels(project: Project, tmp_path: Path) -> None:
-    arrays = np.load(tmp_path / "pair.npz")
     expected = {}
     for name in ("default", "other"):
         local = project.root / "bridgenet_infer" / "checkpoints" / f"{name}.safetensors"
-        expected[name] = np.asarray(DepthUpsampler.from_pretrained(local, device="cpu")(arrays["rgb"], arrays["lr"]))
+        expected[name] = project.upsample(str(local))  # another number of threads may round otherwise
     assert not np.array_equal(expected["default"], expected["other"])
 
     done = project.publish("--yes")
