@@ -36,7 +36,7 @@ test: .venv/done
 	touch $@
 
 test-ray: .venv/ray/done
-	.venv/ray/bin/python -m pytest tests/test_ray.py
+	.venv/ray/bin/python -m pytest tests/cli/test_ray.py
 
 # mutmut likewise
 .venv/mutants/done: .venv/done
@@ -46,8 +46,8 @@ test-ray: .venv/ray/done
 	touch $@
 
 mutants: .venv/mutants/done
-	.venv/mutants/bin/python -m pytest tests/test_mutants.py
-	OMP_NUM_THREADS=1 .venv/mutants/bin/python -m faults.mutants --sample 40
+	.venv/mutants/bin/python -m pytest tests/robustness/test_mutation.py
+	OMP_NUM_THREADS=1 .venv/mutants/bin/python -m robustness mutation --sample 40
 
 lint: .venv/done
 	$(BIN)/ruff check .
@@ -56,7 +56,7 @@ lint: .venv/done
 
 # what was made with other weights than today's, then all tables of the documents; needs BRIDGENET_DATA
 figures: .venv/done
-	$(BIN)/python -m benchmarks.figures
+	$(BIN)/python -m benchmarks.tables
 
 # the docs extra alone, on Python >= 3.11: pages are made from sources that are not imported, so torch stays out
 .venv-docs/done: setup.cfg constraints.txt

@@ -1,1 +1,1 @@
-"""What measures the package: Middlebury 2005 (`benchmarks.quality`) and raw sensor frames (`benchmarks.sensor`)."""
+"""What measures the package: accuracy, runtime, robots, ablations, and the tables of the documents."""

@@ -13,16 +13,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .compiled import CompiledBridgeNet
-from .devices import Precision, choose_device, choose_precision
-from .engine import upsample_frames
-from .frame import make_frames, make_results
-from .per_scale import Network, SingleNetwork, network_for, networks_of
-from .replay import Replay
-from .restore import Restored, to_container
-from .run import TileRunner, run_network
-from .tile import resolve_tiling, tile_size
-from .validate import ArrayLike, check_depth, check_rgb, resolve_scale, suspect_marker
+from .backends.cuda_graphs import Replay
+from .backends.devices import Precision, choose_device, choose_precision
+from .backends.openvino import CompiledBridgeNet
+from .backends.per_scale import Network, SingleNetwork, network_for, networks_of
+from .backends.run import TileRunner, run_network
+from .pipeline.engine import upsample_frames
+from .pipeline.frame import make_frames, make_results
+from .pipeline.restore import Restored, to_container
+from .pipeline.tile import resolve_tiling, tile_size
+from .pipeline.validate import ArrayLike, check_depth, check_rgb, resolve_scale, suspect_marker
 from .weights import DEFAULT_WEIGHTS as DEFAULT_WEIGHTS
 from .weights import load_weights
 

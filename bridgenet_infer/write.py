@@ -1,12 +1,9 @@
-"""Writing results: atomically, in the dtype that they have, never something half-written."""
+"""Writing depth in the dtype that it has, and its picture."""
 
 from __future__ import annotations
 
 import io
 import os
-import tempfile
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from .files import write_atomically
 from .read import require_codec
 
 Array = npt.NDArray[Any]
@@ -28,9 +26,7 @@ DTYPES_BY_SUFFIX: dict[str, tuple[str, ...]] = {
     ".pfm": ("float32",),
     ".exr": ("float32",),
 }
-PART = ".part"
 HOLE = (96, 96, 96)  # far is black
-STALE_SECONDS = 600  # a write takes seconds: what is older was left by a kill
 
 
 def check_depth_path(path: str | os.PathLike[str], dtype: npt.DTypeLike) -> None:
@@ -104,42 +100,3 @@ def write_preview(path: str | os.PathLike[str], depth: Array, valid: npt.NDArray
     picture[~valid] = HOLE
     _, encoded = cv2.imencode(".png", picture)
     write_atomically(Path(path), encoded.tobytes())
-
-
-def write_atomically(path: Path, payload: bytes) -> None:
-    """Put `payload` at `path` in one step: a crash leaves the old file or none, never a part.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; names `path`, and nothing is left behind.
-    """
-    try:
-        _replace(path, payload)
-    except OSError as error:  # of a full disk it does not say where, else it names the unfinished file
-        error.filename, error.filename2 = os.fspath(path), None
-        raise
-
-
-def _replace(path: Path, payload: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes private files
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def remove_leftovers(folder: Path, pattern: str = f".*{PART}") -> None:
-    """Delete unfinished files that killed runs left in a folder."""
-    for partial in folder.glob(pattern):
-        with suppress(FileNotFoundError):  # another run has just finished it
-            if time.time() - partial.stat().st_mtime > STALE_SECONDS:
-                partial.unlink()

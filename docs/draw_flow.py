@@ -24,7 +24,7 @@ STEPS = {
 COLUMNS = list(STEPS)
 BOXES = {name: Box(name, column, 2.4, "dsr", STEPS[name][0]) for column, name in enumerate(STEPS)} | {
     "cli": Box("cli", 0, 0, "end", "files and folders"),
-    "robotics": Box("robotics", 1, 0, "end", "streams, ROS, bags"),
+    "ros": Box("ros", 1, 0, "end", "nodes; bags, streams"),
     "demo": Box("demo", 2, 0, "end", "a page"),
     "upsampler": Box("upsampler", 1, 1.2, "end", "the public API"),
     "weights": Box("weights", 0, 1.2, "mde", "found, verified"),
@@ -34,12 +34,12 @@ BOXES = {name: Box(name, column, 2.4, "dsr", STEPS[name][0]) for column, name in
     "normalise": Box("normalise", 2.6, 4.1, "mde", "mid, reach"),
     "enlarge": Box("enlarge", 3.6, 4.1, "mde", "D_up, mid, reach"),
     "graph": Box("graph", 4.6, 4.1, "bridge", "torch"),
-    "compiled": Box("compiled", 5.6, 4.1, "bridge", "OpenVINO"),
-    "replay": Box("replay", 6.6, 4.1, "bridge", "CUDA graphs"),
+    "openvino": Box("openvino", 5.6, 4.1, "bridge", "compiled"),
+    "cuda_graphs": Box("cuda_graphs", 6.6, 4.1, "bridge", "CUDA graphs"),
 }
 HELPERS = (
     ("wild", "frame"), ("holes", "frame"), ("normalise", "frame"), ("enlarge", "crop"), ("enlarge", "restore"),
-    ("graph", "run"), ("compiled", "run"), ("replay", "run"),
+    ("graph", "run"), ("openvino", "run"), ("cuda_graphs", "run"),
 )  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def draw() -> str:
     for helper, step in HELPERS:
         (x0, y0), (x1, y1) = BOXES[helper].centre, BOXES[step].centre
         parts.append(line(x0, y0 - HEIGHT / 2, x1, y1 + HEIGHT / 2 + 26, dashed=True))  # the words below the step
-    for name in ("cli", "robotics", "demo"):
+    for name in ("cli", "ros", "demo"):
         (x0, y0), (x1, y1) = BOXES[name].centre, BOXES["upsampler"].centre
         parts.append(line(x0, y0 + HEIGHT / 2, x1, y1 - HEIGHT / 2 - 2))
     parts.append(arrow(BOXES["weights"], BOXES["upsampler"], dashed=True))

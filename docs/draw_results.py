@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # as for `python -m`
 
 from bridgenet_infer import DepthUpsampler  # noqa: E402
+from bridgenet_infer.files import write_atomically  # noqa: E402
 from bridgenet_infer.read import read_depth, read_rgb  # noqa: E402
-from bridgenet_infer.write import write_atomically  # noqa: E402
 from examples.compare import bicubic  # noqa: E402
 
 Array = npt.NDArray[Any]

@@ -17,11 +17,11 @@ import numpy.typing as npt
 from PIL import Image
 from rosbags.highlevel import AnyReader
 
-from bridgenet_infer.robotics.matching import match_stamps
-from bridgenet_infer.robotics.messages import image_to_array
-from bridgenet_infer.write import write_atomically
+from bridgenet_infer.files import write_atomically
+from bridgenet_infer.ros.matching import match_stamps
+from bridgenet_infer.ros.messages import image_to_array
 from examples.readme_picture import colour
-from examples.record_walk import DEPTH, RGB
+from simulation.record_walk import DEPTH, RGB
 
 Array = npt.NDArray[Any]
 OURS = "/bridgenet/depth/image_raw"

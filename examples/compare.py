@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bridgenet_infer.holes import fill_holes
+from bridgenet_infer.pipeline.holes import fill_holes
+from bridgenet_infer.pipeline.resample import resize_bicubic
 from bridgenet_infer.read import read_depth
-from bridgenet_infer.resample import resize_bicubic
 
 Array = npt.NDArray[Any]
 

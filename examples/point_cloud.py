@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bridgenet_infer import upsample_depth
-from bridgenet_infer.ply import ply_bytes
+from bridgenet_infer.files import write_atomically
+from bridgenet_infer.geometry import depth_to_points, ply_bytes
 from bridgenet_infer.read import read_depth, read_rgb
-from bridgenet_infer.robotics.registration import depth_to_points
-from bridgenet_infer.write import write_atomically
 
 Array = npt.NDArray[Any]
 FOLDER = Path(__file__).parent

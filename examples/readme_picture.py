@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bridgenet_infer import upsample_depth
+from bridgenet_infer.files import write_atomically
 from bridgenet_infer.read import read_depth, read_rgb
-from bridgenet_infer.write import write_atomically
 from examples.compare import bicubic
 
 Array = npt.NDArray[Any]

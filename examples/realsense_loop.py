@@ -21,8 +21,8 @@ import numpy.typing as npt
 import pyrealsense2 as rs
 
 from bridgenet_infer import DepthUpsampler
-from bridgenet_infer.robotics.registration import register_depth
-from bridgenet_infer.robotics.stream import DepthStream, StreamResult
+from bridgenet_infer.registration import register_depth
+from bridgenet_infer.stream import DepthStream, StreamResult
 
 Array = npt.NDArray[Any]
 TIMEOUT = 5000  # milliseconds without a frame

@@ -18,7 +18,7 @@ import tempfile
 import termios
 from pathlib import Path
 
-from bridgenet_infer.write import write_atomically
+from bridgenet_infer.files import write_atomically
 
 FOLDER = Path(__file__).parent
 EXAMPLES = ("desk", "street")

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import rerun as rr
 
 from bridgenet_infer import upsample_depth
+from bridgenet_infer.geometry import scale_intrinsics
 from bridgenet_infer.read import read_depth, read_rgb
-from bridgenet_infer.robotics.registration import scale_intrinsics
 from examples.point_cloud import DESK_CAMERA, FOLDER, camera_matrix
 
 Array = npt.NDArray[Any]

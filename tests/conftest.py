@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, settings
 
 from bridgenet_infer.graph import BridgeNet
 from bridgenet_infer.upsampler import DepthUpsampler
-from faults import tiny
+from datasets.folder import data_folder
+from testing import tiny
+from testing.command_lines import ParsedError
 
 settings.register_profile(
     "default", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -41,7 +43,7 @@ def shipped() -> DepthUpsampler:
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
-    root = Path(os.environ.get("BRIDGENET_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    root = data_folder()
     if not root.is_dir():
         pytest.skip(f"real data is absent: {root} (set BRIDGENET_DATA)")
     return root
@@ -50,3 +52,15 @@ def data_root() -> Path:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(7)
+
+
+@pytest.fixture
+def parse_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every argument parser stops after parsing."""
+    original = argparse.ArgumentParser.parse_args
+
+    def parse(self: argparse.ArgumentParser, *arguments: object, **named: object) -> None:
+        original(self, *arguments, **named)  # type: ignore[call-overload]
+        raise ParsedError
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)

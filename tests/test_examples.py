@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from bridgenet_infer.ply import ply_bytes
+from bridgenet_infer.geometry import depth_to_points, ply_bytes
 from bridgenet_infer.read import read_depth, read_rgb
-from bridgenet_infer.robotics.registration import depth_to_points, register_depth
-from bridgenet_infer.robotics.stream import DepthStream, StreamResult
+from bridgenet_infer.registration import register_depth
+from bridgenet_infer.stream import DepthStream, StreamResult
 from examples import point_cloud
 from examples.point_cloud import camera_matrix, coloured_points
-from training.raycast import default_camera
+from simulation.raycast import default_camera
 
 DESK = Path(__file__).parents[1] / "examples" / "desk"
 MATRIX = camera_matrix(50.0, 51.0, 31.0, 24.5)
@@ -218,9 +218,9 @@ def test_a_rendered_walk_becomes_a_bag_that_the_command_upsamples_and_a_picture(
     tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("rosbags", reason="needs the extra bags")
-    from bridgenet_infer.robotics.bag_command import main as bridgenet_bag
+    from bridgenet_infer.bags.command import main as bridgenet_bag
     from examples import bag_picture
-    from examples.record_walk import DEPTH, RGB, render_walk, write_bag
+    from simulation.record_walk import DEPTH, RGB, render_walk, write_bag
 
     camera = default_camera(64, 48)
     frames = list(render_walk(camera, 3))

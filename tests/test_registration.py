@@ -8,8 +8,9 @@ import trimesh
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridgenet_infer.robotics.registration import depth_to_points, register_depth, scale_intrinsics
-from training.raycast import Camera, build_scene, default_camera, render
+from bridgenet_infer.geometry import depth_to_points, scale_intrinsics
+from bridgenet_infer.registration import register_depth
+from simulation.raycast import Camera, build_scene, default_camera, render
 
 
 def matrix_of(camera: Camera) -> np.ndarray:

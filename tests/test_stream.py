@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridgenet_infer import DepthUpsampler
-from bridgenet_infer.robotics.stream import DepthStream, StreamResult
+from bridgenet_infer.stream import DepthStream, StreamResult
 
 
 class Gate:

@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from bridgenet_infer.write import write_atomically
+from bridgenet_infer.files import write_atomically
 
 SCALES = ("x2", "x4", "x8", "x16")
 COLUMNS = (

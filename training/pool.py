@@ -23,11 +23,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from bridgenet_infer.holes import fill_holes
-from bridgenet_infer.write import remove_leftovers, write_atomically
+from bridgenet_infer.files import remove_leftovers, write_atomically
+from bridgenet_infer.pipeline.holes import fill_holes
+from simulation.procedural import procedural_pair
+from simulation.raycast import raycast_pair
 from training.config import DataConfig
-from training.procedural import procedural_pair
-from training.raycast import raycast_pair
 from training.resize import resize_scene
 
 Array = npt.NDArray[Any]

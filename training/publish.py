@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bridgenet_infer.files import write_atomically
 from bridgenet_infer.weights.hub import fetch, first_cause
 from bridgenet_infer.weights.manifest import (
     CHECKPOINT_FOLDER,
@@ -25,7 +26,6 @@ from bridgenet_infer.weights.manifest import (
     manifest_path,
     read_manifest,
 )
-from bridgenet_infer.write import write_atomically
 
 LICENCES = ("LICENSE", "WEIGHTS_LICENSE.md")
 HERE_ONLY = ("repo_id", "revision")  # a commit cannot name itself

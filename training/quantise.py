@@ -23,11 +23,11 @@ import torch
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.export import convert_to_openvino, pack_openvino, scales_of
 from bridgenet_infer.weights import load_checkpoint, manifest_path
+from datasets.folder import data_folder
 from training.config import DataConfig, RunConfig, load_config
 from training.pool import Pool, load_or_build_pool, plans_of
 from training.release import install
 from training.sampler import draw, make_batch
-from training.train import data_folder
 from training.validation import load_scenes, validate
 
 SAMPLES, SIDE = 100, 256

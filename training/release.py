@@ -18,14 +18,14 @@ from typing import Any
 
 import torch
 
+from bridgenet_infer.backends.per_scale import Network, NetworkPerScale
+from bridgenet_infer.files import write_atomically
 from bridgenet_infer.graph import BridgeNet, build_bridgenet
-from bridgenet_infer.per_scale import Network, NetworkPerScale
 from bridgenet_infer.weights import CHECKPOINT_FOLDER, checkpoint_bytes, load_checkpoint, manifest_path
-from bridgenet_infer.write import write_atomically
+from datasets.folder import data_folder
+from simulation.degrade import LR_KERNELS
+from simulation.sensors import SENSORS
 from training.config import DataConfig, RunConfig, load_config
-from training.degrade import LR_KERNELS
-from training.sensors import SENSORS
-from training.train import data_folder
 from training.validation import load_scenes, validate, validate_sensed
 
 DATA = "procedural scenes of this project; Middlebury 2001, 2003, 2006 and 2014 (training views)"

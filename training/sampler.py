@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bridgenet_infer.holes import fill_holes
-from bridgenet_infer.normalise import local_range, normalise
-from bridgenet_infer.resample import resize_bicubic, resize_bilinear
+from bridgenet_infer.pipeline.holes import fill_holes
+from bridgenet_infer.pipeline.normalise import local_range, normalise
+from bridgenet_infer.pipeline.resample import resize_bicubic, resize_bilinear
+from simulation.degrade import LR_KERNELS, crop, make_lr, to_eight_bit
+from simulation.sensors import SENSORS, Sensor, disturb_guide, lose_patches, sense
 from training.config import DataConfig
-from training.degrade import LR_KERNELS, crop, make_lr, to_eight_bit
 from training.far import draw_far_layer, paint_layer
 from training.pool import GREY, Pool
-from training.sensors import SENSORS, Sensor, disturb_guide, lose_patches, sense
 
 ORIGIN_GRID = 16  # crops start on the graph's grid, which is also the LR grid of scales 2, 4, 8, 16
 FINE_SCALE = 8  # beyond, images come from the last of the pools

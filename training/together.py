@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
+from datasets.folder import data_folder
 from training.config import load_config
 from training.pool import load_or_build_pool, plans_of
-from training.train import data_folder
 
 CONFIGS = Path(__file__).parent / "configs"
 SLOWER = 1.6  # a step with falling rates computes in TF32, not bfloat16

@@ -24,11 +24,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bridgenet_infer.backends.per_scale import network_for
+from bridgenet_infer.files import remove_leftovers, write_atomically
 from bridgenet_infer.graph import BridgeNet, BridgeNetConfig, build_bridgenet
-from bridgenet_infer.normalise import denormalise
-from bridgenet_infer.per_scale import network_for
+from bridgenet_infer.pipeline.normalise import denormalise
 from bridgenet_infer.weights import load_checkpoint
-from bridgenet_infer.write import remove_leftovers, write_atomically
+from datasets.folder import data_folder
 from training.config import OptimConfig, RunConfig, load_config
 from training.curves import append_row, keep_rows, plot_curve
 from training.muon import Muon, owned_by_muon
@@ -37,11 +38,6 @@ from training.sampler import Batch, draw, make_batch
 from training.validation import load_scenes, validate, validate_sensed
 
 LEAST_ERROR = 1e-4  # of the range: losses are shares of bicubic's error, which can be 0
-
-
-def data_folder() -> Path:
-    """Root of the real data: BRIDGENET_DATA, else ../shared/data beside the repository."""
-    return Path(os.environ.get("BRIDGENET_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 def rate_factor(config: OptimConfig, step: int) -> float:

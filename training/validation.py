@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bridgenet_infer.holes import fill_holes
-from bridgenet_infer.per_scale import Network
-from bridgenet_infer.resample import resize_bicubic
+from bridgenet_infer.backends.per_scale import Network
+from bridgenet_infer.pipeline.holes import fill_holes
+from bridgenet_infer.pipeline.resample import resize_bicubic
 from bridgenet_infer.upsampler import DepthUpsampler
-from training.degrade import make_lr, to_eight_bit
+from simulation.degrade import make_lr, to_eight_bit
+from simulation.sensors import SENSORS, disturb_guide, millimetres_to_disparity, sense_disparity
 from training.pool import read_scene
-from training.sensors import SENSORS, disturb_guide, millimetres_to_disparity, sense_disparity
 
 Array = npt.NDArray[Any]
 FAR_SHARE, FAR_TIMES = 0.03, 20  # of the image, of its largest sample

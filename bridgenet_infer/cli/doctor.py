@@ -16,7 +16,7 @@ import torch
 from huggingface_hub import constants
 
 from .. import __version__
-from ..devices import choose_device, choose_precision
+from ..backends.devices import choose_device, choose_precision
 from ..read import exr_supported
 from ..upsampler import DepthUpsampler
 from ..weights import ManifestEntry, read_manifest

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ..files import remove_leftovers
 from ..read import read_depth, read_rgb
-from ..write import check_depth_path, remove_leftovers, write_depth, write_preview
+from ..write import check_depth_path, write_depth, write_preview
 from .pairs import Pair
 from .units import convert, target_dtype, unit_of
 
@@ -103,7 +104,7 @@ class Job:
         if not self.many or pair.output not in existing:
             raise FileExistsError(f"{existing[0]} exists already (--overwrite replaces it)")
         if pair.preview and pair.preview not in existing:
-            from ..validate import check_depth  # which imports torch
+            from ..pipeline.validate import check_depth  # which imports torch
 
             depth = check_depth(read_depth(pair.output), self.options.invalid)
             write_preview(pair.preview, depth.raw[0], depth.valid[0])

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..ply import ply_bytes
-from ..robotics.registration import depth_to_points
+from ..geometry import camera_matrix, depth_to_points, ply_bytes
 from .pictures import eight_bit
 
 Array = npt.NDArray[Any]
@@ -19,21 +18,6 @@ Mask = npt.NDArray[np.bool_]
 CANVAS_POINTS = 80_000  # drawn by the browser's CPU, twice, many times a second
 PLY_POINTS = 2_000_000
 FARTHEST = 3.0  # times the median depth: beyond it points are left out, sky and horizon would fill the canvas
-
-
-def camera_matrix(size: tuple[int, int], field_of_view: float) -> npt.NDArray[np.float64]:
-    """(3, 3) of a pinhole camera for images of (H, W), its horizontal field of view in degrees.
-
-    Raises
-    ------
-    ValueError
-        If the field of view is not between 1 and 170 degrees.
-    """
-    if not 1 <= field_of_view <= 170:
-        raise ValueError(f"the field of view must be 1 to 170 degrees, got {field_of_view:g}")
-    height, width = size
-    focal = width / (2 * np.tan(np.radians(field_of_view / 2)))
-    return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
 
 
 def canvas_cloud(rgb: Array, depths: dict[str, Array], valid: Mask, field_of_view: float) -> str:

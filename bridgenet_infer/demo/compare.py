@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..holes import fill_holes as complete
-from ..resample import resize_bicubic
+from ..pipeline.holes import fill_holes as complete
+from ..pipeline.resample import resize_bicubic
+from ..pipeline.validate import check_depth
 from ..upsampler import DepthUpsampler
-from ..validate import check_depth
 from .scenes import Inputs
 
 Array = npt.NDArray[Any]

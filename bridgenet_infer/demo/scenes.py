@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..holes import fill_holes
+from ..files import find_shared_file
+from ..pipeline.holes import fill_holes
+from ..pipeline.restore import nearest
 from ..read import read_depth, read_rgb
-from ..restore import nearest
-from ..shared_files import find_shared_file
 from ..weights.manifest import PACKAGE_FOLDER
 
 Array = npt.NDArray[Any]

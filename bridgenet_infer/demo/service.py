@@ -10,8 +10,8 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..pipeline.validate import check_depth
 from ..upsampler import DEFAULT_WEIGHTS, DepthUpsampler
-from ..validate import check_depth
 from ..weights import read_manifest
 from ..write import can_hold, write_depth
 from . import wording

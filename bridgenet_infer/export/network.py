@@ -13,9 +13,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ..compiled import CompiledBridgeNet
+from ..backends.openvino import CompiledBridgeNet
+from ..backends.per_scale import NetworkPerScale, network_for, networks_of
 from ..graph import SIZE_MULTIPLE, BridgeNet
-from ..per_scale import NetworkPerScale, network_for, networks_of
 from ..upsampler import DepthUpsampler
 from ..weights import compiled_bytes
 

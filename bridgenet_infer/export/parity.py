@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ..per_scale import network_for, networks_of
+from ..backends.per_scale import network_for, networks_of
 from ..upsampler import DepthUpsampler
 from ..weights import load_checkpoint
 

@@ -18,10 +18,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ..compiled import CompiledBridgeNet
+from ..backends.openvino import CompiledBridgeNet
+from ..backends.per_scale import Network, NetworkPerScale, SingleNetwork
+from ..files import read_regular
 from ..graph import BridgeNet, BridgeNetConfig, build_bridgenet
-from ..per_scale import Network, NetworkPerScale, SingleNetwork
-from .files import read_regular
 
 FORMAT, COMPILED_FORMAT = "bridgenet-infer/1", "bridgenet-infer/openvino/1"
 METADATA_KEY = "bridgenet_infer"

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from ..write import remove_leftovers
+from ..files import remove_leftovers
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..per_scale import Network
+from ..backends.per_scale import Network
+from ..files import read_regular
 from .checkpoint import Scales, parse_checkpoint
-from .files import read_regular
 from .hub import fetch
 from .manifest import DEFAULT_WEIGHTS, MANIFEST, WORD, ManifestEntry, read_manifest
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..shared_files import find_shared_file
-from .files import read_regular
+from ..files import find_shared_file, read_regular
 
 MANIFEST = "weights_manifest.json"
 DEFAULT_WEIGHTS = "default"

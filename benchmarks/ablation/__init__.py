@@ -1,0 +1,1 @@
+"""Variants of graph and training under one budget."""

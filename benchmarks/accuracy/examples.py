@@ -1,0 +1,68 @@
+"""The two rendered examples: `python -m benchmarks.accuracy.examples [--weights default]`.
+
+Mean absolute error against exact depth, and whether absolute depth holds: the kernel that made the LR depth (Pillow
+bicubic), applied to the result, should give the LR depth back. Its deviation is in per cent of the LR depth's range.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from benchmarks.accuracy.baselines import nearest
+from benchmarks.report import text_table, write_result
+from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.pipeline.holes import fill_holes
+from bridgenet_infer.read import read_depth, read_rgb
+from examples.compare import bicubic, errors
+
+Array = npt.NDArray[Any]
+FOLDER = Path(__file__).parents[2] / "examples"
+EXAMPLES = ("desk", "street")
+MEASURES = ("error mm", "deviation %", "worst %", "bias %")
+
+
+def main() -> None:
+    """Command line of the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", nargs="+", default=["default"])
+    parser.add_argument("--out", type=Path, default=Path("out", "examples"))
+    options = parser.parse_args()
+    loaded = [DepthUpsampler.from_pretrained(name, device="cpu") for name in options.weights]
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    for name in EXAMPLES:
+        rgb, lr, exact = read_rgb(FOLDER / name / "rgb.png"), *(
+            read_depth(FOLDER / name / f"{file}.png") for file in ("depth_lr", "depth")
+        )  # fmt: skip
+        results = {"bicubic": bicubic(lr, exact.shape)}
+        results |= {each.weights: np.asarray(each(rgb, lr, fill_holes=True)) for each in loaded}
+        mask = (exact > 0) & nearest(lr > 0, exact.shape)
+        figures[name] = {
+            method: {"error mm": errors(result, exact, mask)[0], **deviation(result, lr)}
+            for method, result in results.items()
+        }
+    rows = [[name, method, *(f"{values[key]:.2f}" for key in MEASURES)]
+            for name, by_method in figures.items() for method, values in by_method.items()]  # fmt: skip
+    print(text_table(["example", "method", *MEASURES], rows))
+    write_result(options.out / "examples.json", {"figures": figures}, loaded)
+
+
+def deviation(result: Array, lr: Array) -> dict[str, float]:
+    """Of the shrunk result from the LR depth: mean, largest and signed mean, in per cent of the LR depth's range."""
+    valid = lr > 0
+    again = np.asarray(Image.fromarray(result.astype(np.float32)).resize(lr.shape[::-1], Image.Resampling.BICUBIC))
+    difference = (again - fill_holes(lr.astype(np.float32), valid))[valid] / float(np.ptp(lr[valid])) * 100
+    return {
+        "deviation %": float(np.abs(difference).mean()),
+        "worst %": float(np.abs(difference).max()),
+        "bias %": float(difference.mean()),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Metric depth made smaller and restored: `python -m benchmarks.accuracy.sensor --scales 4 8 16 [--scenes rendered]`.
+
+Raw sensor frames (registered, or as they were delivered), or rendered scenes with exact depth. Depth goes through the
+public API as uint16 millimetres with holes. All methods see the same LR map and are scored on the same pixels: valid in
+the frame and in the output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchmarks.accuracy.baselines import bicubic, nearest, round_to
+from benchmarks.accuracy.joint_bilateral import joint_bilateral
+from benchmarks.accuracy.metrics import rmse
+from benchmarks.accuracy.pictures import depth_row, write_picture
+from benchmarks.report import text_table, write_result
+from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.pipeline.holes import fill_holes
+from datasets.scenes import RgbdScene, rendered_scenes, sensor_frames, unregistered_frames
+
+Array = npt.NDArray[Any]
+BASELINES = ("nearest", "bicubic", "joint bilateral")
+SCENES = {"sensor": sensor_frames, "unregistered": unregistered_frames, "rendered": rendered_scenes}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame ready to be restored, and what was changed in it to get there.
+
+    rgb (H, W, 3) uint8; truth (H, W) and lr (h, w) uint16 millimetres, holes 0.
+    """
+
+    name: str
+    rgb: npt.NDArray[np.uint8]
+    truth: npt.NDArray[np.uint16]
+    lr: npt.NDArray[np.uint16]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FrameScore:
+    """RMSE in millimetres by method; scored: share of the frame's pixels; whether ours kept the depth contract."""
+
+    name: str
+    rmse: dict[str, float]
+    scored: float
+    keeps_contract: bool
+    notes: tuple[str, ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is 0 if every frame kept its dtype and its holes."""
+    options = _parse(arguments)
+    try:
+        scenes = SCENES[options.scenes]()
+        loaded = [DepthUpsampler.from_pretrained(name, device=options.device) for name in options.weights]
+        drawn = [next(scene for scene in scenes if scene.name == name) for name in options.pictures]
+    except (OSError, ValueError, StopIteration) as error:
+        print(f"error: {error or 'no such frame'}", file=sys.stderr)
+        return 2
+    kept, result = True, dict[str, object]()
+    for scale in options.scales:
+        ours = {each.weights: each for each in loaded if each.is_for(scale)}
+        scores = [score_frame(ours, prepare(scene, scale), scale) for scene in scenes]
+        print(f"x{scale}, masked RMSE in mm\n\n{format_scores(scores)}\n")
+        result[f"x{scale}"] = {score.name: asdict(score) for score in scores}
+        for scene in drawn:
+            write_picture(options.out / f"{scene.name}_x{scale}.png", draw(ours, prepare(scene, scale), scale))
+        kept &= all(score.keeps_contract for score in scores)
+    write_result(options.out / f"{options.scenes}.json", result, loaded)
+    return 0 if kept else 1
+
+
+def prepare(scene: RgbdScene, scale: int) -> Frame:
+    """Millimetres, cropped to a multiple of `scale`, and the LR map that a smaller sensor would have seen.
+
+    Holes are filled before the bicubic; an LR pixel is a hole where the HR pixel at its centre is one.
+    """
+    notes = []
+    height, width = (side // scale * scale for side in scene.depth.shape)
+    window = (slice(height), slice(width))
+    rgb = scene.rgb
+    if rgb.shape[:2] != scene.depth.shape:
+        notes.append(f"RGB {rgb.shape[:2]} resized to depth {scene.depth.shape}")
+        rgb = _resize_rgb(rgb, scene.depth.shape)
+    if scene.depth.dtype != np.uint16:
+        notes.append(f"{scene.depth.dtype} {scene.unit} -> uint16 mm")
+    valid = scene.valid[window]
+    per_unit = scene.unit_scale * 1000  # millimetres
+    depth = np.where(valid, scene.depth[window], 0).astype(np.float64) * per_unit
+    truth = np.where(valid, round_to(depth, np.uint16, least=1), 0).astype(np.uint16)
+    lr_size = (height // scale, width // scale)
+    lr = round_to(bicubic(fill_holes(truth.astype(np.float32), valid), lr_size), np.uint16, least=1)
+    lr = np.where(nearest(valid, lr_size), lr, 0).astype(np.uint16)
+    return Frame(f"{scene.group}/{scene.name}".lstrip("/"), rgb[window], truth, lr, tuple(notes))
+
+
+def score_frame(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: int) -> FrameScore:
+    """Restore one frame by every method; ours through the public API."""
+    size = frame.truth.shape
+    filled = fill_holes(frame.lr.astype(np.float32), frame.lr > 0)
+    d_up = bicubic(filled, size)
+    guide = torch.from_numpy(frame.rgb.astype(np.float32)).permute(2, 0, 1).contiguous()
+    filtered = joint_bilateral(torch.from_numpy(d_up.copy()), guide, scale).numpy()
+    plain = dict(zip(BASELINES, (nearest(filled, size), d_up, filtered), strict=True))
+    results = {name: round_to(depth, np.uint16, least=1) for name, depth in plain.items()}
+    valid = nearest(frame.lr > 0, size)
+    keeps_contract = True
+    for name, upsampler in upsamplers.items():
+        results[name] = upsampler(frame.rgb, frame.lr, scale)
+        keeps_contract &= bool(results[name].dtype == np.uint16 and np.array_equal(results[name] != 0, valid))
+    mask = (frame.truth > 0) & valid
+    return FrameScore(
+        name=frame.name,
+        rmse={name: rmse(depth, frame.truth, mask) for name, depth in results.items()},
+        scored=float(mask.mean()),
+        keeps_contract=keeps_contract,
+        notes=frame.notes,
+    )
+
+
+def draw(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: int) -> npt.NDArray[np.uint8]:
+    """RGB, LR input, bicubic, and what every up-sampler makes of it."""
+    size = frame.truth.shape
+    seen = nearest(frame.lr, size)
+    smooth = np.where(seen > 0, bicubic(fill_holes(frame.lr.astype(np.float32), frame.lr > 0), size), 0)
+    return depth_row(frame.rgb, [seen, smooth, *(each(frame.rgb, frame.lr, scale) for each in upsamplers.values())])
+
+
+def format_scores(scores: Sequence[FrameScore]) -> str:
+    """The table, the wins of ours, the contract, and what was changed in which frame."""
+    methods = list(scores[0].rmse)
+    rows = [[s.name, *(f"{s.rmse[method]:.1f}" for method in methods), f"{s.scored:.1%}"] for s in scores]
+    rows.append(["mean", *(f"{np.mean([s.rmse[method] for s in scores]):.1f}" for method in methods), ""])
+    lines = [text_table(["frame", *methods, "scored"], rows), ""]
+    for name in methods[len(BASELINES) :]:
+        wins = [f"{base} in {sum(s.rmse[name] < s.rmse[base] for s in scores)}" for base in BASELINES]
+        lines.append(f"{name} beats {', '.join(wins)} of {len(scores)} frames")
+    lines.append(f"uint16 and holes as the LR mask by nearest in {sum(s.keeps_contract for s in scores)} frames")
+    return "\n".join([*lines, *(f"{s.name}: {note}" for s in scores for note in s.notes)])
+
+
+def _resize_rgb(rgb: Array, size: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    kernel = cv2.INTER_AREA if rgb.shape[0] > size[0] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(rgb, (size[1], size[0]), interpolation=kernel), np.uint8)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.sensor", description="Restore metric depth.")
+    parser.add_argument("--scenes", choices=list(SCENES), default="sensor")
+    parser.add_argument("--scales", type=int, nargs="+", choices=range(2, 17), metavar="2..16", default=[4, 8, 16])
+    parser.add_argument(
+        "--weights", nargs="+", default=["default"], help="manifest names, .safetensors files or folders"
+    )
+    parser.add_argument("--pictures", nargs="*", default=[], metavar="FRAME", help="write these frames' results")
+    parser.add_argument("--device", help="cpu or cuda; a GPU by default if there is one")
+    parser.add_argument("--out", type=Path, default=Path("out", "sensor"), help="folder for the JSON")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,2 +1,0 @@
-"""Every figure of the documents from one command, `python -m benchmarks.figures`: what was measured is written down in
-benchmarks/results, and the documents are filled from there."""

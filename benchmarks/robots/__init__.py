@@ -1,0 +1,1 @@
+"""Frames, nodes and recordings as robots have them."""

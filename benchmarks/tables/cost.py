@@ -1,0 +1,207 @@
+"""Tables of time, memory and what happens to frames: functions of the runs' results."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from benchmarks.tables.markdown import code, short, table
+from benchmarks.tables.results import Result
+from benchmarks.tables.runs import DEFAULT, INT8, OPENVINO
+
+NETWORKS = {DEFAULT: "`default`", OPENVINO: "`default` in OpenVINO, float32", INT8: "`default-int8`"}
+FEEDS = {"blocking": "blocking", "camera": "camera", "flood": "flood"}
+YES = {True: "yes", False: "no"}
+
+
+def at_size(rows: list[dict[str, Any]], megapixels: float) -> dict[str, Any]:
+    """The row of a size; sides are multiples of the scale, so it is not met exactly."""
+    return min(rows, key=lambda row: abs(row["MP"] - megapixels))
+
+
+def speed(result: Result) -> str:
+    """Ratios of one run, and seconds for large images."""
+    latency, growth = result["latency"], result["growth"]
+
+    def ratio(name: str) -> str:
+        return f"{latency[name]['speed']:.2f}"
+
+    rows = [["plain graph with D_DE, PyTorch's default order", ratio("full graph with D_DE, NCHW eager"), "", "", ""]]
+    for name, label in NETWORKS.items():
+        large = [f"{at_size(growth[name], size)['seconds']:.{digits}f}" for size, digits in ((10, 1), (100, 0))]
+        rows.append([label, ratio(f"network, {name}"), ratio(f"call, {name}"), *large])
+    rows.append(["joint bilateral filter", ratio("joint bilateral filter"), "", "", ""])
+    return table(["", "network", "whole call", "10 megapixels, s", "100, s"], rows)
+
+
+def growth(result: Result) -> str:
+    """Time against size."""
+    sizes = [row["MP"] for row in result["growth"][DEFAULT]]
+    rows = []
+    for name, label in NETWORKS.items():
+        cells = [f"{row['seconds']:.3g} ({short(row['us/net px'])})" for row in result["growth"][name]]
+        rows.append([label, short(result["exponents"][name]), *cells])
+    return table(
+        [
+            "s (us per network pixel)",
+            "grows as pixels to the",
+            *(f"{size:.1g} MP" if size < 1 else f"{size:.0f} MP" for size in sizes),
+        ],
+        rows,
+    )
+
+
+def memory(*results: Result) -> str:
+    """Resident sizes around one call, of `default` and `default-int8`."""
+    rows = []
+    for result in results:
+        (weights,) = result["sha256"]
+        for row in result["rows"]:
+            cells = [f"{row[key]:,.0f}" for key in ("peak MB", "before MB", "inputs MB", "growth MB")]
+            rows.append([f"{code(weights)}, {row['MP']:.0f} MP", *cells, f"{row['net px/px']:.2f}"])
+    return table(["MB", "peak", "before", "of it inputs", "growth during the call", "network px per px"], rows)
+
+
+def ros_live(*results: Result) -> str:
+    """The live node's counts and latencies."""
+    columns = [result["figures"] for result in results]
+    counts = ("sent", "received", "dropped (as the node reports)", "unaccounted for")
+    rows = [
+        ["sent / received / dropped / unaccounted for", *(" / ".join(str(f[key]) for key in counts) for f in columns)],
+        ["latency p50 / p99", *(f"{f['latency p50 (ms)']:.0f} / {f['latency p99 (ms)']:.0f} ms" for f in columns)],
+        ["of p50: waiting for the frame before",
+         *("{waiting for the frame before, p50:.0f} ms".format(**f) for f in columns)],
+        ["messages in; out", *("{messages in, p50:.1f}; {messages out, p50:.1f} ms".format(**f) for f in columns)],
+        ["call beside the network; network",
+         *("{call beside the network, p50:.1f}; {network, p50:.0f} ms".format(**f) for f in columns)],
+        ["outside the network, waiting aside", *(f"{f['outside the network (% of all)']:.1f} %" for f in columns)],
+    ]  # fmt: skip
+    return table(["", *(code(next(iter(result["sha256"]))) for result in results)], rows)
+
+
+def bags(result: Result) -> str:
+    """What other readers found in the bags."""
+    kinds = list(result["kinds"].values())
+    facts = {
+        "bytes and bag times of what was there equal": "copies equal",
+        "stamps of the up-sampled depth equal to the LR depth's": "depth stamps equal",
+        "stamps of its camera_info, too": "camera_info stamps equal",
+        "camera_info's fields equal to the RGB camera's": "camera_info fields equal",
+    }
+    topics = list(kinds[0]["messages"])
+    rows = [[code(topic), *("{} / {}".format(*kind["messages"][topic]) for kind in kinds)] for topic in topics]
+    rows += [[label, *(YES[kind[fact]] for kind in kinds)] for label, fact in facts.items()]
+    rows.append(["MB in / out", *(f"{k['bytes in'] / 1e6:.1f} / {k['bytes out'] / 1e6:.1f}" for k in kinds)])
+    return table(["messages in / out", "ROS 1 .bag", "ROS 2 sqlite3", "ROS 2 mcap"], rows)
+
+
+RIGS = {
+    "640 x 480 structured light to 640 x 480, 25 mm, exact": "structured light, x{}, exact",
+    "the same, noisy": "structured light, x{}, noisy",
+    "512 x 424 time of flight to 960 x 540, 52 mm, noisy": "time of flight, x{}, noisy",
+    "224 x 172 to 640 x 480, 75 mm, noisy": "coarse, wide apart, x{}, noisy",
+}
+REGISTRATION = {"bias mm": 1, "mean mm": 2, "through %": 2, "fattened %": 2, "holes %": 1}
+
+
+def registration(result: Result) -> str:
+    """`register_depth` and the two simpler rules, at x4 / x8."""
+    rows = []
+    for label, title in RIGS.items():
+        by_scale = [result["figures"][title.format(scale)] for scale in (4, 8)]
+        for method in by_scale[0]:
+            figures = [" / ".join(f"{each[method][key]:.{digits}f}" for each in by_scale)
+                       for key, digits in REGISTRATION.items()]  # fmt: skip
+            rows.append([label if method == "register_depth" else method, *figures])
+    header = ["", "bias, mm", "mean error off edges, mm", "through, %", "fattened, %", "holes in view, %"]
+    return table(header, rows)
+
+
+def soak(result: Result) -> str:
+    """Counts and resident sizes of long runs."""
+    runs = list(result["runs"].values())
+    return table(
+        ["", *result["runs"]],
+        [
+            ["submitted", *(f"{run['submitted']:,}" for run in runs)],
+            ["finished and published, in order",
+             *(f"{r['finished']:,}" if r["in_order"] and r["published"] == r["finished"] else "not so" for r in runs)],
+            ["dropped / failed / unaccounted for",
+             *(f"{run['dropped']:,} / {run['failed']:,} / {run['unaccounted']:,}" for run in runs)],
+            ["resident after the warm-up, in the middle, at the end, MB",
+             *(f"{run['start_mb']:.1f}, {run['middle_mb']:.1f}, {run['end_mb']:.1f}" for run in runs)],
+        ],
+    )  # fmt: skip
+
+
+def overhead(result: Result) -> str:
+    """Frames a second over those of direct calls."""
+    ways = {"direct calls": "direct", "`DepthStream`, fed blocking": "DepthStream",
+            "`DepthNode`, messages in and out": "DepthNode"}  # fmt: skip
+
+    def cell(network: str, way: str) -> str:
+        row = result[network][way]
+        return f"{row['frames/s over direct']:.2f}, {row['median of rounds']:.2f}"
+
+    rows = [[label, cell(DEFAULT, way), cell("nearest neighbour", way),
+             f"{result['nearest neighbour'][way]['ms, fastest']:.2f}"] for label, way in ways.items()]  # fmt: skip
+    return table(
+        ["", "`default`", "nearest neighbour in the network's place", "of it per frame, ms (fastest round)"], rows
+    )
+
+
+def steps(result: Result) -> str:
+    """Milliseconds of every step around the network."""
+    first = next(iter(result["figures"].values()))[DEFAULT]
+    names = [name for name in first if name != "network"]
+    rows = [
+        [f"{size}, {code(weights)}", *(f"{figures[name]:.2f}" for name in names)]
+        for size, by_weights in result["figures"].items()
+        for weights, figures in by_weights.items()
+    ]
+    return table(["ms, LR depth of", *names], rows)
+
+
+def scale_out(result: Result) -> str:
+    """Ray's workers against one process."""
+    one = next(iter(result["ways"].values()))
+    rows = []
+    for way, row in result["ways"].items():
+        gain = f" ({row['pairs/s'] / one['pairs/s']:.2f} x)" if row is not one else ""
+        rows.append([way, f"{row['pairs/s']:.2f}{gain}", f"{row['start']:.0f} s", f"{row['MB']:.0f}"])
+    return table(["", "pairs a second", "first result after", "largest resident size, MB"], rows)
+
+
+def pair_cost(*results: Result) -> str:
+    """CPU seconds and memory of one pair in one process."""
+    rows = []
+    for result, size in zip(results, ("320 x 240", "640 x 480", "640 x 480"), strict=True):
+        row, files = next(iter(result["ways"].values())), result["file_ms"]
+        seconds = [short(row["CPU s"]), short(files["read"] / 1000, 3), short(files["write"] / 1000, 3)]
+        rows.append([f"{code(next(iter(result['sha256'])))}, {size}", *seconds, f"{row['MB']:.0f}"])
+    return table(["", "CPU s", "of it reading", "writing", "MB"], rows)
+
+
+FRAMES = 10_000_000  # of the plan in docs/scale_out.md
+NODE = 32  # cores
+
+
+def efficiency(scale_out: Result) -> float:
+    """Share of a process's work that each of two workers on Ray gets done."""
+    one, two = (way["pairs/s"] for way in scale_out["ways"].values())
+    return float(two / one / 2)
+
+
+def pair_seconds(result: Result) -> float:
+    """CPU seconds of one pair in one process, its files included."""
+    return float(next(iter(result["ways"].values()))["CPU s"])
+
+
+def plan(scale_out: Result, *results: Result) -> str:
+    """Cores for ten million frames."""
+    rows = []
+    for result in results:
+        hours = FRAMES * pair_seconds(result) / efficiency(scale_out) / 3600
+        cells = [f"{hours:,.0f}", f"{hours / 24:.0f}", f"{math.ceil(hours / 24 / NODE)}", f"{hours:,.0f}"]
+        rows.append([code(next(iter(result["sha256"]))), *cells])
+    return table(["", "core-hours", "cores for 24 h", f"nodes of {NODE} cores", "cores for 1 h"], rows)

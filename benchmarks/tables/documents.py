@@ -1,0 +1,86 @@
+"""Documents filled from results: tables between two comments, and figures in running text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.tables import accuracy, cost
+from benchmarks.tables.claims import CLAIMS
+from benchmarks.tables.results import ROOT, load, older
+from benchmarks.tables.runs import SENSORS
+
+BLOCK = re.compile(r"^(<!-- figures (\S+) -->\n)(.*?)(^<!-- end figures -->)$", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"(?<!\w)-?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)")
+TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {  # name -> how, and the runs that it shows
+    "middlebury": (accuracy.middlebury, ("quality", "self_ensemble")),
+    "middlebury-rmse": (accuracy.middlebury_rmse, ("quality",)),
+    "middlebury-edges": (accuracy.middlebury_edges, ("quality",)),
+    "kernels": (accuracy.kernels, ("kernels",)),
+    "intermediate": (accuracy.intermediate, ("kernels",)),
+    "sensors": (accuracy.sensed, SENSORS),
+    "sensors-rmse": (accuracy.sensed_rmse, SENSORS),
+    "sensors-bias": (accuracy.sensed_bias, SENSORS),
+    "guide-shift": (accuracy.guide_shift, ("guide_shift",)),
+    "flicker": (accuracy.flicker, ("flicker",)),
+    "wide-range": (accuracy.wide_range, ("wide_range",)),
+    "wide-edges": (accuracy.wide_edges, ("wide_edges",)),
+    "frames": (accuracy.frames, ("sensor_frames",)),
+    "rendered": (accuracy.rendered, ("rendered",)),
+    "tiling": (accuracy.tiling, ("tiling",)),
+    "precision": (accuracy.precision, ("precision",)),
+    "speed": (cost.speed, ("speed",)),
+    "growth": (cost.growth, ("speed",)),
+    "memory": (cost.memory, ("memory-default", "memory-default-int8")),
+    "ros-live": (cost.ros_live, ("ros_live-default", "ros_live-default-int8")),
+    "bags": (cost.bags, ("bags",)),
+    "registration": (cost.registration, ("registration",)),
+    "soak": (cost.soak, ("soak",)),
+    "steps": (cost.steps, ("steps",)),
+    "overhead": (cost.overhead, ("overhead",)),
+    "scale-out": (cost.scale_out, ("scale_out",)),
+    "plan": (cost.plan, ("scale_out", "scale_out-default", "scale_out-default-int8")),
+    "pair-cost": (cost.pair_cost, ("scale_out", "scale_out-default", "scale_out-default-int8")),
+}
+DOCUMENTS = ("README.md", "benchmarks/README.md", "docs/scale_out.md")
+
+
+def fill(name: str) -> str:
+    """A document's text with the figures of the present results; ValueError if a claim has lost its place in it."""
+    text = BLOCK.sub(lambda block: f"{block[1]}\n{render(block[2])}\n\n{block[4]}", (ROOT / name).read_text())
+    for claim in CLAIMS.get(name, list)():
+        text = state(text, claim)
+    return text
+
+
+def render(name: str) -> str:
+    """A table, and below it which of its weights have changed since; KeyError if there is no such table."""
+    function, runs = TABLES[name]
+    changed = sorted({weights for run in runs for weights in older(run)})
+    note = f"\n\nMeasured with an earlier {', '.join(f'`{weights}`' for weights in changed)}." if changed else ""
+    return function(*map(load, runs)) + note
+
+
+def state(text: str, claim: str) -> str:
+    """`text` with the numbers of `claim`; it must hold that sentence once, whatever its numbers and line breaks."""
+    words = [r"\s+".join(map(re.escape, re.split(r"\s+", part))) for part in NUMBER.split(claim)]
+    found = list(re.finditer(f"({NUMBER.pattern})".join(words), text))
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} times in the text: {claim}")
+    numbers = NUMBER.findall(claim)
+    for index in reversed(range(len(numbers))):
+        start, end = found[0].span(index + 1)
+        text = text[:start] + numbers[index] + text[end:]
+    return text
+
+
+def update() -> list[Path]:
+    """Write the documents that are not what the results say; which they were."""
+    changed = []
+    for name in DOCUMENTS:
+        text = fill(name)
+        if text != (ROOT / name).read_text():
+            (ROOT / name).write_text(text)
+            changed.append(ROOT / name)
+    return changed

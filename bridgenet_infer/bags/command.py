@@ -1,0 +1,147 @@
+"""bridgenet-bag: up-sample the depth of a recording."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from ..ros.transforms import rigid
+from ..upsampler import DEFAULT_WEIGHTS, DepthUpsampler
+from .tum import FolderReport, is_tum_folder, upsample_tum
+
+if TYPE_CHECKING:
+    from .upsample import BagReport
+
+BAG_OPTIONS = ("rgb", "depth", "rgb_info", "depth_info", "extrinsics")
+EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130  # argparse itself ends with 2
+EPILOG = """Depth whose frame_id is not the RGB image's is first registered to it. That takes a CameraInfo of each
+and the transform between the two frames: the bag's /tf_static or --extrinsics. Without them the bag is
+refused, unless --registered says that depth lies in the RGB camera nevertheless.
+
+A killed run goes on where it ended; its finished frames lie in OUT.frames (bags) or OUT (TUM folders).
+
+exit codes:
+  0    every pair of frames was up-sampled
+  1    a frame, or the recording as a whole, failed; stderr tells what
+  2    wrong call
+  130  interrupted; run again to continue"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    options = _parse(arguments)
+    try:
+        report = _run(options)
+    except KeyboardInterrupt:
+        _say("interrupted; run again to continue")
+        return EXIT_INTERRUPTED
+    except ImportError as error:
+        _say(f"error: {error} (pip install 'bridgenet-infer[bags]')")
+        return EXIT_FAILED
+    except (OSError, ValueError) as error:
+        _say(f"error: {' '.join(str(error).split())}")
+        return EXIT_FAILED
+    for frame, reason in report.failed:
+        _say(f"error: frame {frame}: {reason}")
+    finished = report.pairs - len(report.failed)
+    print(
+        f"{options.output}: {finished} of {report.pairs} pairs up-sampled ({report.reused} of them before), "
+        f"from {report.rgb} images and {report.depth} depth maps"
+    )
+    return EXIT_FAILED if report.failed else EXIT_OK
+
+
+def _run(options: argparse.Namespace) -> BagReport | FolderReport:
+    if not options.input.exists():
+        raise FileNotFoundError(f"{options.input} does not exist")
+    if options.output.resolve() == options.input.resolve():
+        raise ValueError("OUT must not be IN")
+    upsampler = DepthUpsampler.from_pretrained(options.weights, device=options.device)
+
+    def upsample(rgb: object, depth: object) -> object:
+        return upsampler(rgb, depth, options.scale, fill_holes=options.fill_holes)  # type: ignore[call-overload]
+
+    with _Bar() as bar:
+        if is_tum_folder(options.input):
+            if given := [name for name in BAG_OPTIONS if getattr(options, name)]:
+                raise ValueError(f"--{given[0].replace('_', '-')} is for bags; TUM folders hold registered depth")
+            return upsample_tum(options.input, options.output, upsample, slop=options.slop, progress=bar)
+        from .upsample import upsample_bag
+
+        return upsample_bag(
+            options.input, options.output, upsample,
+            settings=json.dumps([upsampler.sha256, options.fill_holes, __version__]),
+            rgb_topic=options.rgb, depth_topic=options.depth,
+            rgb_info_topic=options.rgb_info, depth_info_topic=options.depth_info,
+            output_topic=options.output_topic, slop=options.slop, scale=options.scale, registered=options.registered,
+            extrinsics=rigid(options.extrinsics[:3], options.extrinsics[3:]) if options.extrinsics else None,
+            overwrite=options.overwrite, progress=bar,
+        )  # fmt: skip
+
+
+class _Bar:
+    """A progress bar that learns its length from the first call."""
+
+    def __init__(self) -> None:
+        from tqdm import tqdm
+
+        self.bar = tqdm(unit="frame", disable=None)
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._show
+
+    def __exit__(self, *details: object) -> None:
+        self.bar.close()
+
+    def _show(self, done: int, total: int) -> None:
+        self.bar.total = total
+        self.bar.update(done - self.bar.n)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bridgenet-bag",
+        description="Up-sample the depth of a ROS 1 .bag, a ROS 2 bag folder (sqlite3, mcap) or a TUM RGB-D folder.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("input", type=Path, metavar="IN", help="recording")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="recording of the same kind")
+    parser.add_argument("--rgb", metavar="TOPIC", help="RGB images (default: found by type)")
+    parser.add_argument("--depth", metavar="TOPIC", help="LR depth (default: found by type)")
+    parser.add_argument("--rgb-info", metavar="TOPIC", help="CameraInfo of RGB (default: camera_info beside it)")
+    parser.add_argument("--depth-info", metavar="TOPIC", help="CameraInfo of depth (default: camera_info beside it)")
+    parser.add_argument("--registered", action="store_true", help="depth lies in the RGB camera whatever its frame_id")
+    parser.add_argument(
+        "--extrinsics", nargs=7, type=float, metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
+        help="pose of the depth camera in the RGB camera's frame, as 'tf2_echo RGB_FRAME DEPTH_FRAME' prints it: "
+        "metres and a quaternion (default: from the bag's /tf_static)",
+    )  # fmt: skip
+    parser.add_argument("--output-topic", default="/bridgenet/depth/image_raw", metavar="TOPIC")
+    parser.add_argument(
+        "--scale", type=_scale, default="auto", help="2 to 16, or auto (default): from sizes or focal lengths"
+    )
+    parser.add_argument("--slop", type=float, default=0.02, help="seconds that stamps of a pair may differ (0.02)")
+    parser.add_argument("--fill-holes", action="store_true", help="keep holes filled instead of restoring them")
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="as for bridgenet-upsample")
+    parser.add_argument("--device", help="cpu, cuda or mps; by default the fastest there is")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT, once the new one is whole")
+    parser.add_argument("--version", action="version", version=__version__)
+    return parser.parse_args(arguments)
+
+
+def _scale(text: str) -> float | str:
+    return text if text == "auto" else float(text)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""Which topics of a bag are RGB and depth, and what it says of the two cameras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rosbags.interfaces import Connection
+
+from ..ros.alignment import image_topic
+from .files import IMAGE, INFO, BagReader
+
+COMPRESSED, TRANSFORMS = "sensor_msgs/msg/CompressedImage", "tf2_msgs/msg/TFMessage"
+DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
+RGB_ENCODINGS = ("rgb8", "bgr8", "rgba8", "bgra8", "mono8", "8UC3")
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Names in a bag; those of CameraInfos are None if the bag has none."""
+
+    rgb: str
+    depth: str
+    rgb_info: str | None
+    depth_info: str | None
+
+
+@dataclass
+class Contents:
+    """What a bag says, before frames are worked on.
+
+    Attributes
+    ----------
+    stamps
+        Of "rgb" and "depth" images: header stamps in nanoseconds, in the bag's order.
+    frame_ids
+        Of the first image of each.
+    infos
+        The first CameraInfo of each, as far as there are any.
+    transforms
+        All messages of /tf_static.
+    """
+
+    stamps: dict[str, list[int]] = field(default_factory=lambda: {"rgb": [], "depth": []})
+    frame_ids: dict[str, str] = field(default_factory=dict)
+    infos: dict[str, Any] = field(default_factory=dict)
+    transforms: list[Any] = field(default_factory=list)
+
+
+def is_image(connection: Connection) -> bool:
+    """Whether a topic holds images, compressed or not."""
+    return connection.msgtype in (IMAGE, COMPRESSED)
+
+
+def stamp_of(message: Any) -> int:
+    """The header's stamp in nanoseconds."""
+    return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)
+
+
+def find_topics(
+    reader: BagReader, rgb: str | None, depth: str | None, rgb_info: str | None, depth_info: str | None
+) -> Topics:
+    """Images by type and encoding where no name is given; CameraInfos beside them, as everywhere in ROS.
+
+    Raises
+    ------
+    ValueError
+        If a topic is missing, ambiguous or of the wrong type; lists those that there are.
+    """
+    kinds: dict[str, str] = {}
+    for connection in reader.connections:
+        if is_image(connection) and kinds.get(connection.topic, "empty") == "empty":
+            kinds[connection.topic] = _kind_of(reader, connection)
+    listing = ", ".join(f"{topic} ({kind})" for topic, kind in sorted(kinds.items())) or "none"
+    chosen = {}
+    for wanted, name in (("rgb", rgb), ("depth", depth)):
+        found = sorted(topic for topic, kind in kinds.items() if kind == wanted)
+        if name is None and len(found) != 1:
+            number = "no" if not found else "more than one"
+            raise ValueError(f"{number} {wanted} topic in the bag, name it with --{wanted}; image topics: {listing}")
+        if name is not None and kinds.get(name) != wanted:
+            raise ValueError(f"{name} is no {wanted} topic of the bag; image topics: {listing}")
+        chosen[wanted] = name or found[0]
+    return Topics(
+        chosen["rgb"], chosen["depth"],
+        _find_info(reader, chosen["rgb"], rgb_info), _find_info(reader, chosen["depth"], depth_info),
+    )  # fmt: skip
+
+
+def scan(reader: BagReader, topics: Topics) -> Contents:
+    """Read stamps, frame_ids, CameraInfos and static transforms.
+
+    Raises
+    ------
+    ValueError
+        If a message cannot be read, or a topic's stamps say nothing.
+    """
+    contents = Contents()
+    image_kinds = {topics.rgb: "rgb", topics.depth: "depth"}
+    info_topics = {"rgb": topics.rgb_info, "depth": topics.depth_info}
+    wanted = [c for c in reader.connections if c.topic in (*image_kinds, *info_topics.values()) or _is_static(c)]
+    for connection, _, raw in reader.messages(wanted):
+        message = reader.decode(connection, raw)
+        if _is_static(connection):
+            contents.transforms.append(message)
+        elif is_image(connection):
+            kind = image_kinds[connection.topic]
+            contents.stamps[kind].append(stamp_of(message))
+            contents.frame_ids.setdefault(kind, message.header.frame_id)
+        else:
+            for kind, topic in info_topics.items():
+                if topic == connection.topic:
+                    contents.infos.setdefault(kind, message)
+    for topic, kind in image_kinds.items():
+        stamps = contents.stamps[kind]
+        if len(stamps) > 1 and len(set(stamps)) == 1:
+            raise ValueError(
+                f"all {len(stamps)} messages of {topic} have the stamp {stamps[0] / 1e9:g} s, but RGB and depth are "
+                "paired by the stamps of their headers: were they left empty?"
+            )
+    return contents
+
+
+def _find_info(reader: BagReader, image: str, name: str | None) -> str | None:
+    topic = name or image_topic(image).rpartition("/")[0] + "/camera_info"
+    if any(c.topic == topic and c.msgtype == INFO for c in reader.connections):
+        return topic
+    if name is not None:
+        listing = ", ".join(sorted(c.topic for c in reader.connections if c.msgtype == INFO)) or "none"
+        raise ValueError(f"{name} is no CameraInfo topic of the bag; there are: {listing}")
+    return None
+
+
+def _kind_of(reader: BagReader, connection: Connection) -> str:
+    """By the first message: "rgb", "depth", "empty", or what else it is."""
+    for _, _, raw in reader.messages([connection]):
+        message = reader.decode(connection, raw)
+        if connection.msgtype == COMPRESSED:
+            return "depth" if message.format.startswith(DEPTH_ENCODINGS) else "rgb"
+        if message.encoding in DEPTH_ENCODINGS:
+            return "depth"
+        return "rgb" if message.encoding in RGB_ENCODINGS else f"encoding {message.encoding!r}, neither rgb nor depth"
+    return "empty"
+
+
+def _is_static(connection: Connection) -> bool:
+    """/tf_static, in whatever namespace."""
+    return connection.msgtype == TRANSFORMS and connection.topic.rpartition("/")[2] == "tf_static"

@@ -1,0 +1,79 @@
+"""Depth as points: camera matrices, back-projection, and coloured point clouds as PLY files that every viewer reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+VERTEX = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
+HEADER = """ply
+format binary_little_endian 1.0
+element vertex {count}
+property float x
+property float y
+property float z
+property uchar red
+property uchar green
+property uchar blue
+end_header
+"""
+
+
+def camera_matrix(size: tuple[int, int], field_of_view: float) -> npt.NDArray[np.float64]:
+    """(3, 3) of a pinhole camera for images of (H, W), its horizontal field of view in degrees.
+
+    Raises
+    ------
+    ValueError
+        If the field of view is not between 1 and 170 degrees.
+    """
+    if not 1 <= field_of_view <= 170:
+        raise ValueError(f"the field of view must be 1 to 170 degrees, got {field_of_view:g}")
+    height, width = size
+    focal = width / (2 * np.tan(np.radians(field_of_view / 2)))
+    return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
+
+
+def scale_intrinsics(matrix: Array, scale: float) -> Floats:
+    """Camera matrix (3, 3) of an image resized by `scale`, pixel centres at whole numbers.
+
+    fx and fy are multiplied; a principal point moves by the half-pixel rule, cx' = (cx + 0.5) scale - 0.5.
+    """
+    scaled = np.array(matrix, np.float64)
+    scaled[:2, :2] *= scale
+    scaled[:2, 2] = (scaled[:2, 2] + 0.5) * scale - 0.5
+    return scaled
+
+
+def depth_to_points(depth: Array, matrix: Array) -> Floats:
+    """Back-project z-depth (h, w) -> (h, w, 3) points in the camera's frame, in the unit of the depth.
+
+    Parameters
+    ----------
+    matrix
+        (3, 3) camera matrix of an undistorted image of this size.
+    """
+    rays = pixel_rays(depth.shape, matrix, None)
+    points: Floats = rays * depth[..., None]
+    return points
+
+
+def pixel_rays(shape: tuple[int, ...], matrix: Array, distortion: Array | None) -> Floats:
+    """(h, w, 3) directions with z = 1 of the pixels of an image; `distortion` as OpenCV has it, None for none."""
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
+    pixels = np.stack((x, y), -1).reshape(-1, 1, 2)
+    flat = cv2.undistortPoints(pixels, np.asarray(matrix, np.float64), distortion).reshape(*shape, 2)
+    rays: Floats = np.concatenate((flat, np.ones((*shape, 1))), -1)
+    return rays
+
+
+def ply_bytes(points: Array, colours: Array) -> bytes:
+    """A binary PLY file of points (N, 3), as float32 in any unit, and their colours (N, 3) uint8."""
+    vertices = np.empty(len(points), VERTEX)
+    vertices["xyz"], vertices["rgb"] = points, colours
+    return HEADER.format(count=len(points)).encode("ascii") + vertices.tobytes()

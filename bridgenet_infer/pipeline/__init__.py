@@ -1,0 +1,1 @@
+"""From checked inputs to results in the caller's unit: what happens to depth around the network."""

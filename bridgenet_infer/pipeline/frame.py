@@ -1,0 +1,125 @@
+"""One image on its way through: its LR depth as the network needs it, and where the results go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..graph.config import Reference
+from .local_depth import LocalDepth, measure_local_depth
+from .validate import LowResolutionDepth
+from .wild import without_wild
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a call gives back, to be filled: (B, H, W) each, (H, W) for one image.
+
+    Attributes
+    ----------
+    depth
+        In the received dtype.
+    valid
+        bool, by nearest neighbour; None where it was not asked for, as with `estimated_depth`.
+    estimated_depth
+        D_DE, float32.
+    """
+
+    depth: Tensor
+    valid: Tensor | None
+    estimated_depth: Tensor | None
+
+    def of_image(self, index: int) -> Results:
+        """Views of one image's."""
+        return Results(
+            depth=self.depth[index],
+            valid=None if self.valid is None else self.valid[index],
+            estimated_depth=None if self.estimated_depth is None else self.estimated_depth[index],
+        )
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Inputs and outputs of one image; the outputs are filled row by row.
+
+    Attributes
+    ----------
+    rgb
+        (H, W, 1 or 3) as received: an array, or a tensor on its device.
+    raw
+        (h, w) LR depth as received.
+    seen
+        (h, w) bool: what the network sees as measured, that is neither a hole nor a single wild sample.
+    valid
+        (h, w) bool: where the result is depth.
+    replaced
+        (h, w) bool: where the network's depth takes the place of `raw`, which comes back as it is elsewhere.
+    local
+        The depth that the network sees, and the way back.
+    results
+        Views of the batch's.
+    """
+
+    rgb: Array | Tensor
+    raw: Array
+    seen: Mask
+    valid: Mask
+    replaced: Mask
+    local: LocalDepth
+    results: Results
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.rgb.shape[0], self.rgb.shape[1]
+
+
+def make_results(size: tuple[int, int], received: LowResolutionDepth, *, valid: bool, estimated_depth: bool) -> Results:
+    """Room for results of (H, W) for every image, on the device that the depth came from."""
+    shape, device = (len(received.raw), *size), received.device
+    dtype: torch.dtype = getattr(torch, received.raw.dtype.name)
+    return Results(
+        depth=torch.empty(shape, dtype=dtype, device=device),
+        valid=torch.empty(shape, dtype=torch.bool, device=device) if valid else None,
+        estimated_depth=torch.empty(shape, dtype=torch.float32, device=device) if estimated_depth else None,
+    )
+
+
+def make_frames(
+    rgb: Array | Tensor, received: LowResolutionDepth, results: Results, keep_filled: bool, reference: Reference
+) -> list[Frame]:
+    """Prepare every image of a batch: leave out its wild samples, fill its holes, measure its local range.
+
+    Parameters
+    ----------
+    rgb
+        (B, H, W, 1 or 3).
+    keep_filled
+        Return filled depth instead of holes; an image without any valid sample stays a hole.
+    reference
+        What depth is normalised by, see `BridgeNetConfig.normalisation`.
+    """
+    frames = []
+    for i, (raw, measured) in enumerate(zip(received.raw, received.valid, strict=True)):
+        seen = without_wild(raw, measured)
+        valid = np.full_like(measured, measured.any()) if keep_filled else measured
+        frames.append(
+            Frame(
+                rgb=rgb[i],
+                raw=raw,
+                seen=seen,
+                valid=valid,
+                replaced=valid if seen is measured else valid & (seen | ~measured),
+                local=measure_local_depth(raw, seen, reference),
+                results=results.of_image(i),
+            )
+        )
+    return frames

@@ -1,0 +1,67 @@
+"""The LR depth of one image as network and result need it: in float32 above a pivot, beside its local range."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..graph.config import Reference
+from .holes import fill_holes
+from .normalise import image_range, local_range
+
+Array = npt.NDArray[Any]
+
+HEADROOM = 100  # depth lies below 2^100: sums, overshoot and 8 times the reach stay finite, 1e-68 of it above 0
+LEAST_EXPONENT = -1000  # of the unit: that of the least float64 and its reciprocal are both finite
+
+
+@dataclass(frozen=True)
+class LocalDepth:
+    """Maps on the LR grid, and the way back to the caller's unit: depth = pivot + unit * value.
+
+    Attributes
+    ----------
+    maps
+        (3, h, w) float32: depth above the pivot with its holes filled, and mid and reach of `local_range`.
+    pivot
+        The least sample that the network sees: near depth keeps its precision whatever lies far behind.
+    unit
+        A power of two, so that nothing is rounded by it.
+    """
+
+    maps: Tensor
+    pivot: float
+    unit: float
+
+    def restore(self, depth: Tensor) -> Tensor:
+        """Depth above the pivot, float32 -> depth in the caller's unit, float64."""
+        return depth.double().mul_(self.unit).add_(self.pivot)
+
+
+def measure_local_depth(depth: Array, seen: npt.NDArray[np.bool_], reference: Reference = "local") -> LocalDepth:
+    """Fill the holes of a whole image and measure the range around every sample.
+
+    Parameters
+    ----------
+    depth
+        (h, w) positive, any dtype and unit; values where `seen` is False are ignored.
+    seen
+        (h, w) bool: what the network is to see as measured. If nothing is, all depth is taken for 0.
+    reference
+        What depth is normalised by, see `BridgeNetConfig.normalisation`.
+    """
+    pivot = depth[seen].min() if seen.any() else depth.dtype.type(0)
+    above = np.where(seen, depth, pivot).astype(np.float64)
+    above -= float(pivot)
+    unit = math.ldexp(1, max(math.frexp(above.max())[1] - HEADROOM, LEAST_EXPONENT))
+    above /= unit
+    holed, mask = (torch.from_numpy(x)[None, None] for x in (above.astype(np.float32), np.ascontiguousarray(seen)))
+    filled = fill_holes(holed, mask)
+    measured = local_range(filled) if reference == "local" else image_range(filled, mask)
+    return LocalDepth(torch.cat((filled, *measured), 1)[0], float(pivot), unit)

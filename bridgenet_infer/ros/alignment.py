@@ -1,0 +1,170 @@
+"""Depth onto the RGB camera's grid, from what ROS knows of both: frame_ids, CameraInfo, static transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry import scale_intrinsics
+from ..pipeline.validate import MAX_SCALE, MIN_SCALE
+from ..registration import Floats, register_depth
+from .messages import to_array
+from .transforms import StaticTransforms, bare_frame
+
+Array = npt.NDArray[Any]
+PINHOLE_MODELS = {"plumb_bob": (4, 5), "rational_polynomial": (8,)}  # counts of coefficients, OpenCV's in its order
+
+
+@dataclass
+class Alignment:
+    """From a pair of messages to arrays that lie on each other.
+
+    Depth whose frame_id is the RGB image's is taken as it comes. Other depth is projected into the RGB camera
+    (`register_depth`), for which both CameraInfos and the transform between the frames must be known.
+
+    Attributes
+    ----------
+    scale
+        RGB's size over that of the registered depth. "auto" is the ratio of the focal lengths, so that a sample keeps
+        about its size, as a whole number from 2 to 16.
+    registered
+        Depth lies in the RGB camera whatever its frame_id says.
+    rgb_topic, depth_topic
+        Names of the images' topics. As everywhere in ROS, the word "rect" in the last part means an image without
+        distortion, described by P of its CameraInfo; other images are described by K and D.
+    extrinsics
+        (4, 4) points of the depth camera to the RGB camera, in metres; replaces `transforms`.
+    infos
+        CameraInfo messages of "rgb" and "depth".
+    transforms
+        What /tf_static says.
+    """
+
+    scale: float | str = "auto"
+    registered: bool = False
+    rgb_topic: str = ""
+    depth_topic: str = ""
+    extrinsics: Floats | None = None
+    infos: dict[str, Any] = field(default_factory=dict)
+    transforms: StaticTransforms = field(default_factory=StaticTransforms)
+
+    def __call__(self, rgb: Any, depth: Any) -> tuple[Array, Array]:
+        """RGB and the depth that belongs on it, of two messages.
+
+        Returns
+        -------
+        (H, W, 3), and (h, w) in the dtype and unit of the message; registered depth has holes as REP 118 has them, 0 in
+        integers (millimetres) and NaN in floats (metres).
+
+        Raises
+        ------
+        ValueError
+            If a message holds no image, or depth must be registered and cannot be; says what is missing.
+        """
+        colours, samples = to_array(rgb), to_array(depth)
+        motion = self.motion(rgb.header.frame_id, depth.header.frame_id)
+        if motion is None:
+            return colours, samples
+        rgb_matrix, rgb_distortion = camera_of(self.infos["rgb"], colours.shape, is_rectified(self.rgb_topic))
+        depth_matrix, depth_distortion = camera_of(self.infos["depth"], samples.shape, is_rectified(self.depth_topic))
+        in_unit = motion.copy()
+        in_unit[:3, 3] *= 1000 if samples.dtype.kind in "ui" else 1
+        registered = register_depth(
+            samples, depth_matrix, rgb_matrix, in_unit, (colours.shape[0], colours.shape[1]),
+            self._scale(rgb_matrix[0, 0] / depth_matrix[0, 0]),
+            depth_distortion=depth_distortion, rgb_distortion=rgb_distortion,
+        )  # fmt: skip
+        if not registered.any() and (np.isfinite(samples) & (samples > 0)).any():
+            raise ValueError("no depth sample falls into the RGB image: are the extrinsics those of these cameras?")
+        if registered.dtype.kind == "f":
+            registered = np.where(registered > 0, registered, registered.dtype.type(np.nan))
+        return colours, registered
+
+    def motion(self, rgb_frame: str, depth_frame: str) -> Floats | None:
+        """(4, 4) points of the depth camera to the RGB camera, in metres; None if depth need not be registered.
+
+        Raises
+        ------
+        ValueError
+            If it must be and something that this needs is unknown.
+        """
+        if self.registered or bare_frame(rgb_frame) == bare_frame(depth_frame):
+            return None
+        missing = [f"the CameraInfo of {kind}" for kind in ("rgb", "depth") if kind not in self.infos]
+        motion = self.extrinsics if self.extrinsics is not None else self.transforms.between(rgb_frame, depth_frame)
+        if motion is None:
+            missing.append("a chain of static transforms between the two frames")
+        if missing or motion is None:
+            raise ValueError(
+                f"depth is in the frame {depth_frame!r}, RGB in {rgb_frame!r}, and to register one to the other "
+                f"{' and '.join(missing)} would be needed; if depth lies in the RGB camera nevertheless, say "
+                "'registered'"
+            )
+        return motion
+
+    def _scale(self, ratio: float) -> float:
+        if isinstance(self.scale, str):
+            return float(min(max(round(ratio), MIN_SCALE), MAX_SCALE))
+        return self.scale
+
+
+def camera_of(info: Any, shape: Sequence[int], rectified: bool) -> tuple[Floats, Floats | None]:
+    """Camera matrix and distortion of an image, from a CameraInfo of ROS 1 or 2.
+
+    Parameters
+    ----------
+    shape
+        (H, W, ...) of the image: where it was resized or binned, the matrix follows.
+    rectified
+        The image is without distortion: P counts, not K and D.
+
+    Returns
+    -------
+    (3, 3), and OpenCV's coefficients or None for none.
+
+    Raises
+    ------
+    ValueError
+        If the camera is not calibrated, its lens is of another model than OpenCV's, or its image was cropped.
+    """
+    frame = info.header.frame_id
+    roi = getattr(info, "roi", None)
+    if roi is not None and (roi.x_offset or roi.y_offset):
+        raise ValueError(f"the CameraInfo of {frame!r} has a region of interest: cropped images are not supported")
+    scale = shape[1] / info.width if info.width else 1.0
+    if info.height and abs(info.height * scale - shape[0]) > 1:
+        raise ValueError(
+            f"the CameraInfo of {frame!r} is for {info.width} x {info.height}, the image has {shape[1]} x {shape[0]}"
+        )
+    projection = np.array(_value(info, "p"), np.float64).reshape(3, 4)[:, :3]
+    matrix = projection if rectified and projection.any() else np.array(_value(info, "k"), np.float64).reshape(3, 3)
+    if not (np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0):
+        raise ValueError(f"the CameraInfo of {frame!r} holds no calibration: focal length {matrix[0, 0]:g}")
+    distortion = np.array(_value(info, "d"), np.float64)
+    if rectified or not distortion.any():
+        return scale_intrinsics(matrix, scale), None
+    if len(distortion) not in PINHOLE_MODELS.get(info.distortion_model, ()):
+        raise ValueError(
+            f"the CameraInfo of {frame!r} has {len(distortion)} coefficients of the distortion model "
+            f"{info.distortion_model!r}, supported are {' and '.join(PINHOLE_MODELS)}: rectify the images"
+        )
+    return scale_intrinsics(matrix, scale), distortion
+
+
+def is_rectified(topic: str) -> bool:
+    """Whether a topic's images are without distortion, by ROS's convention for names (image_rect_color)."""
+    return not {"rect", "rectified"}.isdisjoint(image_topic(topic).rpartition("/")[2].split("_"))
+
+
+def image_topic(topic: str) -> str:
+    """The name of a topic without the transport that its images were compressed for."""
+    return topic.removesuffix("/compressed").removesuffix("/compressedDepth")
+
+
+def _value(info: Any, name: str) -> Any:
+    """K, D, R and P are lower case in ROS 2."""
+    return getattr(info, name) if hasattr(info, name) else getattr(info, name.upper())

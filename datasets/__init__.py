@@ -1,0 +1,1 @@
+"""Real RGB-D data, which lies outside the project."""

@@ -1,0 +1,1 @@
+"""Fuzzing of the public functions: generated calls, good and bad."""

@@ -1,0 +1,1 @@
+"""Corruption of files: damaged and lying inputs of every format."""

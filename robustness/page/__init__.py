@@ -1,0 +1,1 @@
+"""The demo page under more visitors than it can serve."""

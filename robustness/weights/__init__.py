@@ -1,0 +1,1 @@
+"""Checkpoints and manifests that are corrupted, foreign or no files at all."""

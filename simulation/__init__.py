@@ -1,0 +1,1 @@
+"""Rendered scenes, simulated sensors and recordings: RGB-D data of exactly known depth."""

@@ -1,0 +1,103 @@
+"""A recording as a robot would make it, rendered: `python -m simulation.record_walk out/walk`.
+
+A camera moves past a table while a simulated time-of-flight sensor measures at a quarter of its resolution. The
+result is a ROS 2 bag (mcap) with RGB, registered depth and the RGB camera's camera_info; docs/walk.md goes on from
+there. Needs the extras train and bags.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import trimesh
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from bridgenet_infer.ros.messages import image_fields
+from simulation.observe import observe
+from simulation.raycast import Camera, build_scene, default_camera, render
+
+Array = npt.NDArray[Any]
+RGB, DEPTH, INFO = "/camera/color/image_raw", "/camera/aligned_depth_to_color/image_raw", "/camera/color/camera_info"
+FRAME_ID = "camera_color_optical_frame"
+SCENE, SENSOR, SCALE = 2014, "time_of_flight", 4
+SIZE = (320, 240)  # width, height
+START, PERIOD = 1_760_000_000_000_000_000, 100_000_000  # nanoseconds: ten frames a second
+
+
+def main() -> None:
+    """Command line of the example."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bag", type=Path, help="folder to be made")
+    parser.add_argument("--frames", type=int, default=16)
+    options = parser.parse_args()
+    options.bag.parent.mkdir(parents=True, exist_ok=True)
+    camera = default_camera(*SIZE)
+    write_bag(options.bag, render_walk(camera, options.frames), camera)
+    print(f"{options.bag}: {options.frames} frames of {RGB} and {DEPTH}")
+
+
+def render_walk(camera: Camera, frames: int) -> Iterable[tuple[Array, Array]]:
+    """RGB (H, W, 3) uint8 and LR depth (H / 4, W / 4) uint16 millimetres, holes 0, of every frame.
+
+    The camera goes 30 mm a frame to the right and turns back towards the things on the table.
+    """
+    scene = build_scene(SCENE)
+    for index in range(frames):
+        step = index - (frames - 1) / 2
+        pose = trimesh.transformations.euler_matrix(np.radians(-12), np.radians(-0.8 * step), 0)
+        pose[:3, 3] = [0.2 + 0.03 * step, 0, 0.35]
+        rgb, depth = render(scene, camera, pose, seed=index)
+        metres = observe(rgb, depth, SENSOR, SCALE, seed=index)
+        yield rgb, (metres * 1000 + 0.5).astype(np.uint16)
+
+
+def write_bag(folder: Path, frames: Iterable[tuple[Array, Array]], camera: Camera) -> None:
+    """A ROS 2 bag of the frames, depth 5 ms after its RGB image; FileExistsError if the folder is there."""
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists")
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    types = store.types
+    with Writer(folder, version=8, storage_plugin=StoragePlugin.MCAP) as bag:
+        connections = {
+            topic: bag.add_connection(topic, f"sensor_msgs/msg/{kind}", typestore=store)
+            for topic, kind in ((RGB, "Image"), (DEPTH, "Image"), (INFO, "CameraInfo"))
+        }
+
+        def add(topic: str, stamp: int, **fields: Any) -> None:
+            time = types["builtin_interfaces/msg/Time"](sec=stamp // 10**9, nanosec=stamp % 10**9)
+            header = types["std_msgs/msg/Header"](stamp=time, frame_id=FRAME_ID)
+            kind = connections[topic].msgtype
+            bag.write(connections[topic], stamp, store.serialize_cdr(types[kind](header=header, **fields), kind))
+
+        region = types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+        for index, (rgb, depth) in enumerate(frames):
+            stamp = START + index * PERIOD
+            add(INFO, stamp, **camera_info(camera), roi=region)
+            add(RGB, stamp, **as_message(rgb))
+            add(DEPTH, stamp + 5_000_000, **as_message(depth))
+
+
+def camera_info(camera: Camera) -> dict[str, Any]:
+    """Fields of sensor_msgs/CameraInfo of a camera without distortion, all but header and roi."""
+    matrix = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
+    projection = np.concatenate((matrix, np.zeros((3, 1))), 1)
+    return {
+        "height": camera.height, "width": camera.width, "distortion_model": "plumb_bob", "d": np.zeros(5),
+        "k": matrix.ravel(), "r": np.eye(3).ravel(), "p": projection.ravel(), "binning_x": 0, "binning_y": 0,
+    }  # fmt: skip
+
+
+def as_message(array: Array) -> dict[str, Any]:
+    """Fields of sensor_msgs/Image, all but the header, with the data as rosbags wants them."""
+    fields = image_fields(array)
+    return {**fields, "data": np.frombuffer(fields["data"], np.uint8)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""The tiny graph kept near interpolation, so that what surrounds it can be checked."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bridgenet_infer.graph import BridgeNet
+from testing.tiny import TINY, tiny_model
+
+RESIDUAL = 0.05  # of the local reach
+
+
+class BoundedBridgeNet(BridgeNet):
+    """A residual within +-`RESIDUAL`: what surrounds the graph can be checked against plain interpolation."""
+
+    def forward(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool = False) -> tuple[Tensor, Tensor | None]:
+        """As `BridgeNet.forward`."""
+        residual, d_de = super().forward(rgb, d_up, estimate_depth)
+        return RESIDUAL * torch.tanh(residual), d_de
+
+
+def bounded_graph() -> BoundedBridgeNet:
+    """The weights of `tiny_model`, bounded."""
+    model = BoundedBridgeNet(TINY)
+    model.load_state_dict(tiny_model().state_dict())
+    return model.eval()

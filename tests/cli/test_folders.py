@@ -1,0 +1,254 @@
+"""bridgenet-upsample on folders: pairing, going on past bad files, reruns, kills, JSON and the doctor."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bridgenet_infer import write
+from bridgenet_infer.cli import main
+from bridgenet_infer.read import read_depth
+from bridgenet_infer.write import write_depth
+from testing.tiny import write_pair
+
+Folders = tuple[Path, Path, Path]
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    rgb, depth, out = (tmp_path / name for name in ("rgb", "depth", "out"))
+    rgb.mkdir()
+    depth.mkdir()
+    for i, suffix in enumerate((".png", ".tif", ".npy", ".npz", ".pfm")):
+        write_pair(rgb / f"{i}.png", depth / f"{i}{suffix}", i)
+    return rgb, depth, out
+
+
+def call(folders: Folders, checkpoint: Path, *more: str) -> list[str]:
+    rgb, depth, out = map(str, folders)
+    return [rgb, depth, "-o", out, "--weights", str(checkpoint), "--device", "cpu", *more]
+
+
+def report(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_every_format_keeps_dtype_and_suffix(
+    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(call(folders, tiny_checkpoint, "--json", "--preview")) == 0
+    document = report(capsys)
+    assert document["counts"] == {"written": 5, "skipped": 0, "failed": 0}
+    assert document["network"]["precision"] == "float32"
+    for row in document["results"]:
+        lr, depth = read_depth(row["depth"]), read_depth(row["output"])
+        assert depth.dtype == lr.dtype == row["dtype"]
+        assert depth.shape == (row["height"], row["width"]) == (48, 64)
+        assert Path(row["output"]).suffix == Path(row["depth"]).suffix
+        assert (depth == 0).sum() == 64
+        assert Image.open(row["preview"]).size == (64, 48)
+
+
+def test_a_bad_file_is_listed_and_the_rest_is_done_then_only_it_is_done_again(
+    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rgb, depth, out = folders
+    good = (depth / "1.tif").read_bytes()
+    (depth / "1.tif").write_bytes(good[:60])
+    Image.fromarray(np.zeros((5, 5, 3), np.uint8)).save(rgb / "3.png")  # of another shape than its depth
+    assert main(call(folders, tiny_checkpoint)) == 1
+    captured = capsys.readouterr()
+    assert "3 written, 0 finished before, 2 failed" in captured.out
+    first, second = captured.err.splitlines()[-2:]
+    assert first.count("1.tif: ") == 1
+    assert "3.npz: no scale" in second
+    assert names(out) == ["0.png", "2.npy", "4.pfm"]
+    stamps = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    (depth / "1.tif").write_bytes(good)
+    write_pair(rgb / "3.png", depth / "3.npz", 3)
+    assert main(call(folders, tiny_checkpoint)) == 0
+    assert "2 written, 3 finished before, 0 failed" in capsys.readouterr().out
+    assert names(out) == ["0.png", "1.tif", "2.npy", "3.npz", "4.pfm"]
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
+    assert main(call(folders, tiny_checkpoint, "--overwrite")) == 0
+    assert "5 written" in capsys.readouterr().out
+
+
+def test_a_rerun_makes_the_previews_that_are_missing(
+    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    *_, out = folders
+    assert main(call(folders, tiny_checkpoint, "--preview")) == 0
+    pictures = {path: path.read_bytes() for path in out.glob("*_preview.png")}
+    for path in pictures:
+        path.unlink()
+    capsys.readouterr()
+    assert main(call(folders, tiny_checkpoint, "--preview", "--json")) == 0
+    assert report(capsys)["counts"]["skipped"] == 5
+    assert {path: path.read_bytes() for path in out.glob("*_preview.png")} == pictures
+
+
+def test_files_without_a_partner_are_named(
+    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rgb, depth, _ = folders
+    (rgb / "2.png").unlink()
+    (rgb / "lonely.jpg").write_bytes(b"")
+    Image.fromarray(np.zeros((5, 5, 3), np.uint8)).save(rgb / "4.jpg")
+    (depth / "notes.txt").write_text("not depth")
+    assert main(call(folders, tiny_checkpoint)) == 1  # which of the two is 4?
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "left out: 2: 0 RGB and 1 depth files of this name",
+        "left out: 4: 2 RGB and 1 depth files of this name",
+        "left out: lonely: 1 RGB and 0 depth files of this name",
+        "3 written, 0 finished before, 0 failed, 3 left out",
+    ]
+    (rgb / "4.jpg").unlink()
+    assert main(call(folders, tiny_checkpoint)) == 0
+
+
+def test_folders_without_any_pair_are_told_what_to_do(
+    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rgb, depth, out = folders
+    for path in list(depth.iterdir()):
+        path.rename(depth / f"depth_{path.name}")
+    assert main(call(folders, tiny_checkpoint)) == 1
+    assert "(the first are '0' and 'depth_0'): rename or link" in capsys.readouterr().err
+    (rgb.parent / "rgb.txt").write_text("")
+    assert main(call(folders, tiny_checkpoint)) == 1
+    assert f"bridgenet-bag {rgb.parent} pairs those" in capsys.readouterr().err
+    assert main(call((rgb, rgb, out), tiny_checkpoint)) == 1
+    assert "the same folder" in capsys.readouterr().err
+
+
+def test_the_result_of_a_single_pair_is_told_with_unit_and_holes(
+    folders: Folders, tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pair(tmp_path / "rgb.png", tmp_path / "depth.png", 0)
+    arguments = [str(tmp_path / "rgb.png"), str(tmp_path / "depth.png"), "--weights", str(tiny_checkpoint)]
+    assert main([*arguments, "-o", str(tmp_path / "up.png"), "--depth-unit", "mm"]) == 0
+    assert "uint16 mm, x8, 2% holes" in capsys.readouterr().out
+    assert main([*arguments, "-o", str(tmp_path / "up.pfm")]) == 1
+    assert "--depth-unit m or mm" in capsys.readouterr().err
+    assert main([*arguments, "-o", str(tmp_path / "up.pfm"), "--depth-unit", "mm"]) == 0
+    assert "float32 m, x8" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*arguments, "-o", str(tmp_path)])
+    assert "-o must be a folder for folders, and a file" in capsys.readouterr().err
+
+
+def test_results_never_replace_inputs(folders: Folders, tiny_checkpoint: Path) -> None:
+    rgb, depth, _ = folders
+    before = {path: path.read_bytes() for path in depth.iterdir()}
+    assert main(call((rgb, depth, depth), tiny_checkpoint, "--overwrite")) == 1
+    assert {path: path.read_bytes() for path in depth.iterdir()} == before
+
+
+def test_weights_that_are_missing_stop_everything(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(call(folders, Path("nosuch"))) == 1
+    assert "nosuch" in capsys.readouterr().err
+    assert main(call(folders, Path("default"), "--device", "cuda:99")) == 1
+    assert "cuda:99" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [["--format", "xyz"], ["--tile", "big"], ["--depth-unit", "-3"], ["--precision", "8"]])
+def test_wrong_calls_end_with_2(folders: Folders, tiny_checkpoint: Path, more: list[str]) -> None:
+    rgb, depth, out = map(str, folders)
+    for arguments in (call(folders, tiny_checkpoint, *more), [rgb, depth + "/0.png", "-o", out], [rgb], []):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 2
+
+
+# -- units -------------------------------------------------------------------------------------------------------------
+
+
+def test_millimetres_become_metres_only_where_the_format_needs_it(
+    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    *_, out = folders
+    assert main(call(folders, tiny_checkpoint, "--format", "pfm")) == 1  # uint16 without a unit
+    assert capsys.readouterr().err.count("cannot hold uint16") == 4
+    assert main(call(folders, tiny_checkpoint, "--format", "pfm", "--depth-unit", "mm", "--overwrite", "--json")) == 0
+    first = report(capsys)["results"][0]
+    assert main(call(folders, tiny_checkpoint, "--format", "npy", "--depth-unit", "mm")) == 0
+    metres, millimetres = read_depth(out / "0.pfm"), read_depth(out / "0.npy")
+    assert (metres.dtype, millimetres.dtype) == (np.float32, np.uint16)
+    assert np.array_equal(np.isnan(metres), millimetres == 0)
+    known = millimetres > 0
+    assert np.abs(metres[known] * 1000 - millimetres[known]).max() < 1e-2
+    assert first["metres"] == [millimetres[known].min() / 1000, millimetres.max() / 1000]
+
+
+def test_metres_become_millimetres_in_a_png(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    write_pair(tmp_path / "rgb.png", tmp_path / "depth.png", 0)
+    depth = read_depth(tmp_path / "depth.png")
+    metres = np.where(depth > 0, depth / 1000, np.nan).astype(np.float32)
+    write_depth(tmp_path / "depth.npy", metres)
+    arguments = [str(tmp_path / "rgb.png"), str(tmp_path / "depth.npy"), "--weights", str(tiny_checkpoint)]
+    assert main([*arguments, "-o", str(tmp_path / "out.png")]) == 1  # no unit known
+    assert main([*arguments, "-o", str(tmp_path / "out.png"), "--depth-unit", "m"]) == 0
+    assert main([*arguments, "-o", str(tmp_path / "out.npy")]) == 0
+    exact, written = read_depth(tmp_path / "out.npy"), read_depth(tmp_path / "out.png")
+    assert written.dtype == np.uint16
+    assert np.array_equal(written == 0, np.isnan(exact))
+    assert np.abs(written - exact * 1000)[written > 0].max() <= 0.51
+    write_depth(tmp_path / "depth.npy", metres * 40)
+    assert main([*arguments, "-o", str(tmp_path / "far.png"), "--depth-unit", "m"]) == 1
+    assert not (tmp_path / "far.png").exists()
+
+
+# -- leftovers ---------------------------------------------------------------------------------------------------------
+
+
+def test_fresh_unfinished_files_of_another_run_are_left_alone(tmp_path: Path) -> None:
+    for name, age in ((".a.png.x.part", 0), (".b.png.y.part", write.STALE_SECONDS + 5)):
+        (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    write.remove_leftovers(tmp_path)
+    assert names(tmp_path) == [".a.png.x.part"]
+
+
+def test_an_unfinished_file_that_another_run_finishes_meanwhile_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: iter([folder / ".gone.png.x.part"]))
+    write.remove_leftovers(tmp_path)
+
+
+# -- doctor ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_doctor_finds_all_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--doctor", "--json", "--device", "cpu"]) == 0
+    findings = report(capsys)
+    assert findings["problems"] == []
+    assert findings["in use"] == {"device": "cpu", "precision": "float32"}
+    assert findings["weights"]["default"].startswith("bundled, verified")
+    ours, plain = (float(word.strip("(")) for word in findings["self-test"]["mean error"].split() if word[-2:-1] == ".")
+    assert ours < plain
+    assert main(["--doctor", "--device", "cpu"]) == 0
+    assert capsys.readouterr().out.endswith("all is well\n")
+
+
+def test_the_doctor_names_what_is_wrong(tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--doctor", "--device", "cpu", "--weights", str(tiny_checkpoint)]) == 1  # random weights
+    assert "PROBLEM: self-test: mean error" in capsys.readouterr().out
+    assert main(["--doctor", "--device", "cuda:99"]) == 1
+    out = capsys.readouterr().out
+    assert "PROBLEM: device: device 'cuda:99' cannot be used here" in out
+    assert "PROBLEM: self-test" in out

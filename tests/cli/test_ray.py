@@ -1,0 +1,164 @@
+"""Folders on Ray: the same bytes as the command's, a worker killed in mid-run, bad files as rows, reruns."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from bridgenet_infer.cli import main
+from bridgenet_infer.cli.options import parse_options
+from bridgenet_infer.write import write_depth
+
+pytest.importorskip("ray", reason="needs Ray: pip install '.[ray]'")
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds Ray's processes in /proc")
+
+ROOT = Path(__file__).parents[2]
+PAIRS, BAD, BATCH = 200, "007", 8
+SECONDS = 300  # Ray takes ten to start, on a busy machine a minute
+
+
+@dataclass
+class Folders:
+    """Where pairs lie, and the weights."""
+
+    base: Path
+    checkpoint: Path
+
+    def arguments(self, out: str) -> list[str]:
+        rgb, depth, output = (str(self.base / name) for name in ("rgb", "depth", out))
+        return [rgb, depth, "-o", output, "--weights", str(self.checkpoint), "--device", "cpu", "--json"]
+
+    def start(self, out: str, *more: str) -> subprocess.Popen[str]:
+        """A run on two workers; what Ray starts for it carries the folder's name in its environment."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "bridgenet_infer.cli.ray_batch", *self.arguments(out), "--workers", "2", *more],
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "RAY_TEST_FOLDER": str(self.base)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def finished(self, out: str) -> dict[str, int]:
+        """Results with their inodes: a file that is written again gets another."""
+        folder = self.base / out
+        return {path.name: path.stat().st_ino for path in folder.glob("[!.]*")} if folder.exists() else {}
+
+    def workers(self) -> list[int]:
+        """Processes of our actors."""
+        mark = f"RAY_TEST_FOLDER={self.base}".encode()
+        return [int(path.name) for path in Path("/proc").glob("[0-9]*") if _is_worker(path, mark)]
+
+
+def _is_worker(process: Path, mark: bytes) -> bool:
+    try:
+        title, environment = ((process / name).read_bytes() for name in ("cmdline", "environ"))
+    except OSError:  # gone, or not ours
+        return False
+    return title.startswith(b"ray::MapWorker") and mark in environment.split(b"\0")
+
+
+def end(process: subprocess.Popen[str]) -> tuple[dict[str, Any], str]:
+    """Document and stderr of a run."""
+    try:
+        out, errors = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)  # Ray ends its processes
+        _, errors = process.communicate(timeout=60)
+        pytest.fail(f"still running after {SECONDS} s: {errors}")
+    assert out, errors
+    document: dict[str, Any] = json.loads(out)
+    return document, errors
+
+
+@pytest.fixture
+def folders(tmp_path: Path, tiny_checkpoint: Path) -> Folders:
+    for name in ("rgb", "depth"):
+        (tmp_path / name).mkdir()
+    for i in range(PAIRS):
+        rng = np.random.default_rng(i)
+        Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).save(tmp_path / "rgb" / f"{i:03}.png")
+        write_depth(tmp_path / "depth" / f"{i:03}.png", rng.integers(500, 4000, (12, 16)).astype(np.uint16))
+    bad = tmp_path / "depth" / f"{BAD}.png"
+    bad.write_bytes(bad.read_bytes()[:60])
+    return Folders(tmp_path, tiny_checkpoint)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in the workers: sums over another number of threads round differently
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_two_workers_one_killed(folders: Folders, one_thread: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(folders.arguments("alone")) == 1
+    alone = json.loads(capsys.readouterr().out)
+    process = folders.start("out", "--batch", str(BATCH))
+    deadline = time.monotonic() + SECONDS
+    while len(before := folders.finished("out")) < PAIRS // 10:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(folders.workers()[0], signal.SIGKILL)
+    document, errors = end(process)
+    assert process.returncode == 1
+
+    good = {f"{i:03}.png" for i in range(PAIRS)} - {f"{BAD}.png"}
+    after = folders.finished("out")
+    assert set(after) == good
+    assert before.items() <= after.items()  # nothing was done twice
+    for name in good:
+        assert (folders.base / "out" / name).read_bytes() == (folders.base / "alone" / name).read_bytes()
+    rows = document["results"]
+    assert [Path(row["output"]).stem for row in rows] == [f"{i:03}" for i in range(PAIRS)]
+    assert all(re.fullmatch(r".+:\d+", row["worker"]) for row in rows)  # busy machines may start one too late
+    (failed,) = (row for row in rows if row["status"] == "failed")
+    (expected,) = (row for row in alone["results"] if row["status"] == "failed")
+    assert failed["reason"] == expected["reason"]
+    assert f"error: {failed['reason']}" in errors.splitlines()
+    # what the killed worker had finished of its batch was found there
+    assert document["counts"]["skipped"] <= BATCH
+    assert sum(document["counts"].values()) == PAIRS
+
+    (folders.base / "depth" / f"{BAD}.png").unlink()
+    process = folders.start("out")
+    document, _ = end(process)
+    assert process.returncode == 0
+    assert document["counts"] == {"written": 0, "skipped": PAIRS - 1, "failed": 0}
+    assert folders.finished("out") == after
+    assert not [path for path in (folders.base / "out").iterdir() if ".try" in path.name]
+
+
+def test_a_pair_on_which_workers_die_is_given_up(folders: Folders, one_thread: None) -> None:
+    from bridgenet_infer.cli.pairs import Pair
+    from bridgenet_infer.cli.ray_batch import ATTEMPTS, CLAIM, Worker, as_row
+
+    out = folders.base / "out"
+    out.mkdir()
+    pairs = [Pair(*(folders.base / kind / f"00{i}.png" for kind in ("rgb", "depth", "out")), None) for i in range(2)]
+    for attempt in range(ATTEMPTS):
+        (out / f".000.png{CLAIM}{attempt}.part").touch()
+    (out / f".001.png{CLAIM}0.part").touch()
+    rows = [as_row(number, pair) for number, pair in enumerate(pairs)]
+    columns = Worker(parse_options(folders.arguments("out")), 1)(
+        {name: [row[name] for row in rows] for name in rows[0]}
+    )
+    assert columns["status"] == ["failed", "written"]
+    assert "died on it" in columns["reason"][0]
+    assert [path.name for path in out.iterdir()] == ["001.png"]

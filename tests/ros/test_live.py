@@ -1,0 +1,212 @@
+"""The ROS nodes: their parameters and launch files, and the ROS 1 node live against a real master."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from bridgenet_infer import DepthUpsampler, __version__
+from bridgenet_infer.ros.node import PARTNERS
+from bridgenet_infer.ros.parameters import NodeParameters
+from testing.ros_world import ROOT, Frame, Request, ros_environment, run_peer, running, running_master
+
+ROS = ROOT / "ros"
+ODD_NODES = [sys.executable, str(ROOT / "tests" / "ros" / "odd_nodes.py")]
+UNREGISTERED = [*ODD_NODES, "nearest", "_registered:=false"]  # said aloud: parameters outlive the nodes before
+NODE = [sys.executable, "-m", "bridgenet_infer.ros.ros1"]
+SECOND = 10**9
+
+
+def make_frames(count: int, lag: float, dtype: type[np.generic] = np.uint16) -> list[Frame]:
+    """48 x 64 RGB, LR by 4 with holes; depth is stamped `lag` seconds after its RGB."""
+    rng = np.random.default_rng(3)
+    frames = []
+    for i in range(count):
+        depth = rng.integers(500, 4000, (12, 16)).astype(np.uint16)
+        depth[2:4, 3:6] = 0
+        stamp = 100 * SECOND + i * SECOND // 2
+        values = depth if dtype is np.uint16 else (depth / 1000).astype(dtype)
+        rgb = rng.integers(0, 256, (48, 64, 3), np.uint8)
+        frames.append(Frame(rgb, values, stamp, stamp + round(lag * SECOND)))
+    return frames
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a running master."""
+    folder = tmp_path_factory.mktemp("ros")
+    if shutil.which("rosmaster") is None:
+        pytest.skip("rosmaster is not installed")
+    modules = "import rospy, message_filters, sensor_msgs.msg, diagnostic_msgs.msg, tf2_msgs.msg"
+    tried = subprocess.run([sys.executable, "-c", modules], env=ros_environment(folder), capture_output=True, text=True)
+    if tried.returncode:
+        pytest.skip(f"{sys.executable} cannot use rospy: {tried.stderr.strip().splitlines()[-1]}")
+    with running_master(folder) as environment:
+        yield environment
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_live_node_hands_on_exact_pixels_with_the_stamps_of_depth_in_the_frame_of_rgb(
+    world: dict[str, str], tmp_path: Path, dtype: type[np.generic]
+) -> None:
+    frames = make_frames(PARTNERS, lag=0.008, dtype=dtype)  # what every queue holds: nothing is lost in a stall
+    with running([*ODD_NODES, "nearest", "_registered:=true"], world):
+        exchange = run_peer(Request(frames, rate=5, pairs=len(frames)), tmp_path, world)
+    sent = {frame.depth_stamp: frame for frame in frames}
+    assert len(exchange.depths) + exchange.count("dropped") == len(frames)
+    assert exchange.count("failed") == 0
+    assert len(exchange.depths) > 0
+    for depth, stamp, frame_id, _ in exchange.depths:
+        expected = sent[stamp].depth.repeat(4, 0).repeat(4, 1)
+        assert depth.dtype == dtype
+        assert np.array_equal(depth, expected)
+        assert frame_id == "camera_rgb"
+    assert [(stamp, frame_id) for _, stamp, frame_id, _ in exchange.depths] == [info[:2] for info in exchange.infos]
+    assert {(width, matrix[:3]) for _, _, width, matrix in exchange.infos} == {(64, (525.0, 0.0, 31.5))}
+    level, message, values = exchange.diagnostics
+    assert (level, message) in [(0, "running")] or message.startswith("no pair")  # on a slow machine
+    assert float(values["latency p99 (ms)"]) >= float(values["up-sampling p50 (ms)"]) > 0
+
+
+def test_live_node_explains_why_nothing_matches(world: dict[str, str], tmp_path: Path) -> None:
+    with (tmp_path / "node.txt").open("w") as log, running([*ODD_NODES, "nearest", "_slop:=0.05"], world, log):
+        exchange = run_peer(Request(make_frames(5, lag=0.06), rate=20, pairs=0), tmp_path, world)
+    level, message, values = exchange.diagnostics
+    assert level == 1
+    assert "(5 rgb and 5 depth messages): their stamps are farther apart than the slop" in message
+    assert values["pairs received"] == "0"
+    assert exchange.depths == []
+    assert re.search(r"no pair for \d+ s", (tmp_path / "node.txt").read_text())
+
+
+def test_live_node_pairs_what_its_slop_allows(world: dict[str, str], tmp_path: Path) -> None:
+    with running([*ODD_NODES, "nearest", "_slop:=0.07"], world):
+        exchange = run_peer(Request(make_frames(5, lag=0.06), rate=10, pairs=5), tmp_path, world)
+    assert exchange.count("pairs received") == 5
+
+
+def test_live_node_registers_depth_of_another_frame(world: dict[str, str], tmp_path: Path) -> None:
+    frames = make_frames(5, lag=0.0)
+    for frame in frames:
+        frame.depth[:] = 2000
+        frame.depth[4:8, 6:10] = 1000  # nearer: it moves twice as far
+    # a pixel of depth is 4 of RGB; 0.1 m to the right: 2 pixels of depth at 2 m, 4 at 1 m
+    request = Request(frames, rate=2, pairs=5, focal=160.0, depth_focal=40.0, place=(0.1, 0.0, 0.0))
+    with running(UNREGISTERED, world):
+        exchange = run_peer(request, tmp_path, world)
+    expected = np.full((12, 16), 2000, np.uint16)
+    expected[:, :2] = 0
+    expected[4:8, 8:10] = 0  # hidden from the depth camera
+    expected[4:8, 10:14] = 1000
+    assert exchange.count("failed") == 0
+    assert len(exchange.depths) > 0
+    for depth, _, frame_id, _ in exchange.depths:
+        assert np.array_equal(depth, expected.repeat(4, 0).repeat(4, 1))
+        assert frame_id == "camera_rgb"
+
+
+def test_live_node_refuses_to_guess_where_depth_lies(world: dict[str, str], tmp_path: Path) -> None:
+    with (tmp_path / "node.txt").open("w") as log, running(UNREGISTERED, world, log):
+        exchange = run_peer(Request(make_frames(3, lag=0.0), rate=10, pairs=3), tmp_path, world)
+    assert exchange.depths == []
+    assert exchange.count("failed") + exchange.count("dropped") == 3
+    assert "depth is in the frame 'camera_depth', RGB in 'camera_rgb'" in (tmp_path / "node.txt").read_text()
+
+
+def test_launch_file_starts_the_network_with_its_parameters(
+    world: dict[str, str], tmp_path: Path, shipped: DepthUpsampler
+) -> None:
+    roslaunch = shutil.which("roslaunch")
+    if roslaunch is None:
+        pytest.skip("roslaunch is not installed")
+    environment = {**world, "ROS_PACKAGE_PATH": str(ROS), "PATH": f"{Path(sys.executable).parent}:{world['PATH']}"}
+    arguments = ["registered:=true", "fill_holes:=true", "output_encoding:=32FC1", "scale:=4", "device:=cpu"]
+    frame = make_frames(1, lag=0.0)[0]
+    with running([roslaunch, "bridgenet_infer", "bridgenet.launch", *arguments], environment):
+        exchange = run_peer(Request([frame], rate=1, pairs=1), tmp_path, environment)
+    ((depth, *_),) = exchange.depths
+    assert depth.dtype == np.float32
+    # another process may use another number of threads, so a millimetre may be rounded the other way
+    assert np.abs(depth - shipped(frame.rgb, frame.depth, fill_holes=True) / 1000).max() < 0.0015
+
+
+def test_node_ends_when_its_upsampler_breaks(world: dict[str, str], tmp_path: Path) -> None:
+    with (tmp_path / "node.txt").open("w") as log, running([*ODD_NODES, "broken"], world, log) as process:
+        run_peer(Request(make_frames(5, lag=0.0), rate=10, pairs=5, patience=0), tmp_path, world)
+        assert process.wait(300) == 1
+    assert "RuntimeError: the accelerator is gone" in (tmp_path / "node.txt").read_text()
+
+
+def test_node_refuses_parameters_before_the_first_frame(world: dict[str, str]) -> None:
+    done = subprocess.run([*NODE, "_scale:=99"], env=world, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "scale must be 'auto' or a number from 2 to 16, got 99" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("scale", "8x"),
+        ("scale", 1),
+        ("registered", "no"),
+        ("fill_holes", "maybe"),
+        ("output_encoding", "mono8"),
+        ("slop", 0),
+        ("slop", True),
+    ],
+)
+def test_parameters_that_do_not_fit_are_named(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be .* got {value!r}"):
+        NodeParameters.read(lambda asked, default: value if asked == name else default)
+
+
+def test_parameters_reach_the_upsampler(tiny_checkpoint: Path) -> None:
+    values = {"weights": str(tiny_checkpoint), "scale": 4, "fill_holes": True, "device": "cpu"}
+    upsample = NodeParameters.read(lambda name, default: values.get(name, default)).load()
+    frame = make_frames(1, lag=0.0)[0]
+    filled = upsample(frame.rgb, frame.depth)
+    assert filled.shape == (48, 64)
+    assert (filled > 0).all()
+    with pytest.raises(ValueError, match="scale"):
+        upsample(frame.rgb[:, :48], frame.depth)
+
+
+def test_launch_files_have_the_parameters_of_the_node_and_its_defaults() -> None:
+    expected = vars(NodeParameters())
+    ros1 = ElementTree.parse(ROS / "launch" / "bridgenet.launch")
+    arguments = {argument.attrib["name"]: argument.attrib["default"] for argument in ros1.iter("arg")}
+    passed = {parameter.attrib["name"]: parameter.attrib["value"] for parameter in ros1.iter("param")}
+    assert {name: yaml.safe_load(arguments[name]) for name in expected} == expected
+    assert passed == {name: f"$(arg {name})" for name in expected}
+    ros2 = ast.parse((ROS / "launch" / "bridgenet.launch.py").read_text())
+    literals = {
+        statement.targets[0].id: ast.literal_eval(statement.value)
+        for statement in ros2.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+    }
+    assert {name: yaml.safe_load(text) for name, text in literals["PARAMETERS"].items()} == expected
+    remapped = {remap.attrib["from"]: remap.attrib["to"] for remap in ros1.iter("remap")}
+    assert remapped == {topic: f"$(arg {name})" for name, topic in literals["TOPICS"].items()}
+
+
+def test_package_has_the_version_of_the_library() -> None:
+    assert ElementTree.parse(ROS / "package.xml").findtext("version") == __version__
+
+
+def test_both_shells_use_the_same_topics() -> None:
+    topics = []
+    for name in ("ros1.py", "ros2.py"):
+        source = (ROOT / "bridgenet_infer" / "ros" / name).read_text()
+        topics.append(set(re.findall(r'"~?/?((?:rgb|depth)/\w+|/?diagnostics)"', source)))
+    assert topics[0] == topics[1]
+    assert {"rgb/image", "depth/image", "rgb/camera_info", "depth/image_raw", "depth/camera_info"} < topics[0]
