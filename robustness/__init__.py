@@ -1,1 +1,1 @@
-"""Robustness campaigns: fuzzing, corruption, kills, full disks, load, mutation: `python -m robustness CAMPAIGN`."""
+"""Robustness campaigns: fuzzing, corruption, kills, full disks, load, mutation: `python -m robustness NAME`."""
