@@ -75,8 +75,7 @@ class DepthUpsampler:
     name, sha256
         Of the checkpoint.
     scales
-        Least and largest scale that the weights were trained for, None if they do not say: others are answered with a
-        warning.
+        Least and largest trained scale, if known: others are answered with a warning.
 
     Raises
     ------
@@ -85,11 +84,7 @@ class DepthUpsampler:
     """
 
     def __init__(
-        self,
-        checkpoint: Checkpoint,
-        *,
-        device: str | torch.device | None = None,
-        precision: Precision = "auto",
+        self, checkpoint: Checkpoint, *, device: str | torch.device | None = None, precision: Precision = "auto"
     ) -> None:
         networks = networks_of(checkpoint.model)
         compiled = isinstance(networks[0], CompiledBridgeNet)
