@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import Any, overload
 
 import numpy as np
@@ -11,9 +10,18 @@ import torch
 from torch import Tensor
 
 Array = npt.NDArray[Any]
-CENTRE, STRAIGHT = 4, (1, 3, 5, 7)  # above, left, right and below, among the nine of `_neighbours`
-NEVER = torch.iinfo(torch.int64).max
-AT_ONCE = 2**16  # holes: the neighbours of all holes of a large map would not fit
+Mask = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.int64]
+
+NEVER = 2**62  # the distance of a hole that knows no source, as part of its key
+AT_ONCE = 2**14  # samples that are flooded at once, so that their keys stay in the cache
+# moves (rows, columns) to the neighbours at one step, nearest first, then by row and column, and the bits that say
+# which of them are valid: every row's bits are left, right and centre
+MOVES = (-1, 0), (0, -1), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)
+BITS = 4, 8, 16, 128, 1, 2, 32, 64
+FIRST_DOWN, FIRST_ACROSS = np.array(
+    [(0, 0), *(next(m for m, bit in zip(MOVES, BITS, strict=True) if bits & bit) for bits in range(1, 256))]
+).T
 
 
 @overload
@@ -21,10 +29,10 @@ def fill_holes(depth: Tensor, valid: Tensor) -> Tensor: ...
 
 
 @overload
-def fill_holes(depth: Array, valid: npt.NDArray[np.bool_]) -> Array: ...
+def fill_holes(depth: Array, valid: Mask) -> Array: ...
 
 
-def fill_holes(depth: Tensor | Array, valid: Tensor | npt.NDArray[np.bool_]) -> Tensor | Array:
+def fill_holes(depth: Tensor | Array, valid: Tensor | Mask) -> Tensor | Array:
     """Give every invalid sample the depth of (nearly always) its nearest valid one; of equally near ones the first.
 
     Found by jump flooding. Every sample knows its source: itself if it is valid, else none yet. In steps of 2^k
@@ -37,7 +45,7 @@ def fill_holes(depth: Tensor | Array, valid: Tensor | npt.NDArray[np.bool_]) -> 
     depth
         (..., h, w) images, any dtype; values where `valid` is False are ignored.
     valid
-        Same shape, bool; both are tensors on one device, or both arrays.
+        Same shape, bool; both are tensors on one device, or both arrays. Sources are found on the host.
 
     Returns
     -------
@@ -53,62 +61,159 @@ def fill_holes(depth: Tensor | Array, valid: Tensor | npt.NDArray[np.bool_]) -> 
     if valid.all():
         return depth
     if isinstance(depth, Tensor):
-        holes, sources = _find_sources(torch.as_tensor(valid))
+        places, taken = (
+            torch.from_numpy(x).to(depth.device) for x in _find_sources(torch.as_tensor(valid).cpu().numpy())
+        )
         flat = depth.flatten()
-        return flat.index_copy(0, holes, flat[sources]).view_as(depth)
-    places, taken = (x.numpy() for x in _find_sources(torch.from_numpy(np.ascontiguousarray(valid))))
+        return flat.index_copy(0, places, flat[taken]).view_as(depth)
+    holes, sources = _find_sources(np.asarray(valid))
     filled: Array = depth.copy(order="C")
-    filled.flat[places] = filled.flat[taken]
+    flat_array = filled.reshape(-1)
+    flat_array[holes] = flat_array[sources]
     return filled
 
 
-def _find_sources(valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Flat indices of the holes that can be filled, and of the samples that they take their depth from.
+def _find_sources(valid: Mask) -> tuple[Indices, Indices]:
+    """(..., h, w) -> flat indices of all holes, and of the samples that they take their depth from.
 
-    A hole with a valid sample straight beside it at some step takes that one, whatever larger steps have found: all of
-    that lies at multiples of twice the step. So small steps are looked at first, to find the few holes that need more.
+    Where an image has no valid sample, that is the hole itself.
     """
-    known = valid.flatten()
-    holes = (~valid & valid.any(-1, keepdim=True).any(-2, keepdim=True)).flatten().nonzero()[:, 0]
+    holes, sources = [], []
+    images = np.ascontiguousarray(valid).reshape(-1, *valid.shape[-2:])
+    for i, image in enumerate(images):
+        for places, taken in _find_in_image(image):
+            holes.append(places + i * image.size)
+            sources.append(taken + i * image.size)
+    return np.concatenate(holes), np.concatenate(sources)
+
+
+def _find_in_image(valid: Mask) -> list[tuple[Indices, Indices]]:
+    """(h, w) -> pairs as of `_find_sources`, which together name every hole once.
+
+    A hole with a valid sample beside it at some step, straight or else diagonally, takes that one, whatever larger
+    steps have found: all of that lies at multiples of twice the step. So small steps are looked at first, to find the
+    few holes that need more.
+    """
+    holes = ~valid
     needed, step = holes, 1
-    levels: list[tuple[int, Tensor, Tensor, Tensor]] = []
-    while len(needed) and step < max(valid.shape[-2:]):
-        settled, taken, open_, read = [], [], [], torch.zeros_like(known)
-        for part in torch.split(needed, AT_ONCE):
-            around = _neighbours(part, step, valid.shape)
-            beside = around[STRAIGHT, :]
-            found, first = known[beside].max(0)  # the first of several
-            settled.append(part[found])
-            taken.append(beside.gather(0, first[None])[0, found])
-            open_.append(part[~found])
-            read.index_fill_(0, around[:, ~found].flatten(), True)
-        levels.append((step, torch.cat(settled), torch.cat(taken), torch.cat(open_)))
-        needed = (read & ~known).nonzero()[:, 0]
+    levels = []
+    while needed.any():
+        beside = _valid_beside(valid, step)
+        places = np.flatnonzero(needed & (beside != 0))
+        open_ = needed & (beside == 0)
+        levels.append((step, places, beside.reshape(-1)[places], open_))
         step *= 2
-    source = torch.where(known, torch.arange(len(known), device=valid.device), -1)
-    for step, centres, sources, others in reversed(levels):
-        parts = (_neighbours(part, step, valid.shape) for part in torch.split(others, AT_ONCE))
-        source[others] = torch.cat([_nearest(around, source, valid.shape[-1]) for around in parts])
-        source[centres] = sources
-    return holes, source[holes]
+        if step >= max(valid.shape):
+            break
+        needed = _spread(open_, step // 2) & holes
+    if not levels:
+        return []
+    _, places, beside, open_ = levels[0]
+    found = [(places, places + (FIRST_DOWN * valid.shape[1] + FIRST_ACROSS)[beside])]
+    if open_.any():
+        keys = _Keys(valid)
+        for step, places, beside, waiting in reversed(levels):
+            keys.flood(step, waiting)
+            keys.settle(step, places, beside)
+        rest = np.flatnonzero(open_)
+        found.append((rest, keys.sources(rest)))
+    return found
 
 
-def _neighbours(centres: Tensor, step: int, shape: torch.Size) -> Tensor:
-    """(n,) flat indices -> (9, n) those at a step, row by row; moves out of the image are not made."""
-    height, width = shape[-2:]
-    rows, columns = centres // width % height, centres % width
-    stay = torch.zeros_like(centres)
-    down = torch.stack((-step * width * (rows >= step), stay, step * width * (rows < height - step)))
-    across = torch.stack((-step * (columns >= step), stay, step * (columns < width - step)))
-    return ((centres + down)[:, None] + across).flatten(0, 1)
+def _valid_beside(valid: Mask, step: int) -> npt.NDArray[np.uint8]:
+    """(h, w): which neighbours at a step are valid, as a sum of `BITS`."""
+    known = valid.view(np.uint8)
+    row = known << 2
+    row[:, step:] |= known[:, :-step]
+    row[:, :-step] |= (known << 1)[:, step:]
+    beside = (row & 3) << 3
+    beside[step:] |= row[:-step]
+    beside[:-step] |= (row << 5)[step:]
+    return beside
 
 
-def _nearest(around: Tensor, source: Tensor, width: int) -> Tensor:
-    """The best of the sources that each centre and its neighbours know; -1 if there is none."""
-    candidates, centres = source[around], around[CENTRE]
-    down = candidates // width - centres // width
-    across = candidates - centres - down * width
-    rank = (down * down + across * across) * len(source) + candidates
-    # `amin` is ten times slower
-    best = reduce(torch.minimum, rank.masked_fill_(candidates < 0, NEVER))
-    return torch.where(best == NEVER, -1, best % len(source))
+def _spread(marked: Mask, step: int) -> Mask:
+    """(h, w): what is marked, and its eight neighbours at a step."""
+    row = marked.copy()
+    row[:, step:] |= marked[:, :-step]
+    row[:, :-step] |= marked[:, step:]
+    spread = row.copy()
+    spread[step:] |= row[:-step]
+    spread[:-step] |= row[step:]
+    return spread
+
+
+class _Keys:
+    """What every sample of an image knows: its squared distance to its source, that one's row and its column.
+
+    They are the digits of one number, so that the least key is the best source. A hole that knows none is its own
+    source, and `NEVER` is added.
+    """
+
+    def __init__(self, valid: Mask) -> None:
+        height, width = valid.shape
+        self.low, self.high = ((side - 1).bit_length() for side in (width, height))  # bits of a column, of a row
+        self.rows = np.arange(height)[:, None] << self.low
+        self.columns = np.arange(width)
+        self.keys = np.where(valid, 0, NEVER) + (self.rows + self.columns)
+
+    def settle(self, step: int, places: Indices, beside: npt.NDArray[np.uint8]) -> None:
+        """Give samples at flat indices the first of those that are valid beside them, see `_valid_beside`."""
+        flat = self.keys.reshape(-1)
+        down, across = FIRST_DOWN * step, FIRST_ACROSS * step
+        sources = places + (down * len(self.columns) + across)[beside]
+        flat[places] = flat[sources] + (down * down + across * across << self.low + self.high)[beside]
+
+    def flood(self, step: int, waiting: Mask) -> None:
+        """Let samples take the best source that they and their neighbours at a step know.
+
+        So do others in between, to which that does no harm: if they are needed, they have a valid neighbour.
+        """
+        height, width = waiting.shape
+        done = []
+        rows = np.flatnonzero(waiting.any(1))
+        if not len(rows):
+            return
+        columns = np.flatnonzero(waiting.any(0))
+        across = slice(columns[0], columns[-1] + 1)
+        count = max(AT_ONCE // (across.stop - across.start), 1)
+        for start in range(rows[0], rows[-1] + 1, count):
+            down = slice(start, min(start + count, rows[-1] + 1))
+            done.append((down, self._best(down, across, step)))
+        for down, best in done:
+            self.keys[down, across] = best
+
+    def _best(self, down: slice, across: slice, step: int) -> Indices:
+        """The keys after a step of a window of the image."""
+        height, width = self.keys.shape
+        left, right = max(across.start - step, 0), min(across.stop + step, width)
+        scale = 2 * step << self.low + self.high  # the distance of step + x is that of x, and 2 step x + step^2
+        square = step * scale // 2
+        best = self.keys[down, across].copy()
+        for up in (-step, 0, step):
+            top, bottom = max(down.start + up, 0), min(down.stop + up, height)
+            if top >= bottom:
+                continue
+            near = self.keys[top:bottom, left:right]
+            to = best[top - up - down.start : bottom - up - down.start]
+            beside = ((near & (1 << self.low) - 1) - self.columns[left:right]) * scale
+            if up:
+                source = near & ((1 << self.high) - 1 << self.low)
+                beyond = (source - self.rows[top:bottom]) * ((scale >> self.low) * up // step)
+                near = near + beyond
+                near += square
+                middle = near[:, across.start - left : across.stop - left]
+                np.minimum(to, middle, out=to)
+            near = near + square
+            for aside, candidates in ((step, near + beside), (-step, near - beside)):
+                first, last = max(across.start + aside, 0), min(across.stop + aside, width)
+                if first < last:
+                    at = to[:, first - aside - across.start : last - aside - across.start]
+                    np.minimum(at, candidates[:, first - left : last - left], out=at)
+        return best
+
+    def sources(self, places: Indices) -> Indices:
+        """Flat indices of the sources of samples at flat indices."""
+        known = self.keys.reshape(-1)[places]
+        rows, columns = known >> self.low & (1 << self.high) - 1, known & (1 << self.low) - 1
+        return rows * len(self.columns) + columns
