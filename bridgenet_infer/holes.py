@@ -169,7 +169,6 @@ class _Keys:
 
         So do others in between, to which that does no harm: if they are needed, they have a valid neighbour.
         """
-        height, width = waiting.shape
         done = []
         rows = np.flatnonzero(waiting.any(1))
         if not len(rows):
