@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
+Box = tuple[slice, slice]  # a window's rows and columns
 
 NEVER = 2**62  # the distance of a hole that knows no source, as part of its key
 AT_ONCE = 2**14  # samples that are flooded at once, so that their keys stay in the cache
@@ -94,30 +96,103 @@ def _find_in_image(valid: Mask) -> list[tuple[Indices, Indices]]:
     steps have found: all of that lies at multiples of twice the step. So small steps are looked at first, to find the
     few holes that need more.
     """
-    holes = ~valid
-    needed, step = holes, 1
-    levels = []
-    while needed.any():
-        beside = _valid_beside(valid, step)
-        places = np.flatnonzero(needed & (beside != 0))
-        open_ = needed & (beside == 0)
-        levels.append((step, places, beside.reshape(-1)[places], open_))
-        step *= 2
-        if step >= max(valid.shape):
-            break
-        needed = _spread(open_, step // 2) & holes
-    if not levels:
-        return []
-    _, places, beside, open_ = levels[0]
-    found = [(places, places + (FIRST_DOWN * valid.shape[1] + FIRST_ACROSS)[beside])]
-    if open_.any():
-        keys = _Keys(valid)
-        for step, places, beside, waiting in reversed(levels):
-            keys.flood(step, waiting)
-            keys.settle(step, places, beside)
-        rest = np.flatnonzero(open_)
-        found.append((rest, keys.sources(rest)))
+    height, width = valid.shape
+    first = _look(valid, ~valid, (slice(0, height), slice(0, width)), 1)
+    places = np.flatnonzero(first.beside)
+    found = [(places, places + (FIRST_DOWN * width + FIRST_ACROSS)[first.beside.reshape(-1)[places]])]
+    levels = [first]
+    while levels[-1].core is not None and 2 * levels[-1].step < max(valid.shape):
+        levels.append(_look_farther(valid, levels[-1]))
+    if first.core is not None:
+        found.append(_flood(valid, levels, first.core))
     return found
+
+
+@dataclass(frozen=True)
+class _Level:
+    """What is to be known about one step.
+
+    Attributes
+    ----------
+    step
+        In samples.
+    box
+        The window of the image that holds all holes whose sources after this step are needed.
+    beside
+        (n, m) which neighbours of those holes are valid, see `_valid_beside`; 0 for all other samples.
+    waiting
+        (n, m) bool: those of them with no valid neighbour, which depend on what larger steps find.
+    core
+        The window of the image that holds these; None if there are none.
+    """
+
+    step: int
+    box: Box
+    beside: npt.NDArray[np.uint8]
+    waiting: Mask
+    core: Box | None
+
+
+def _look(valid: Mask, needed: Mask, box: Box, step: int) -> _Level:
+    """The level of a step, where `needed` says which samples of a window are."""
+    around = _grown(box, step, valid.shape)
+    beside = _valid_beside(valid[around], step)[_within(around, box)] * needed
+    waiting = needed & (beside == 0)
+    rows, columns = np.flatnonzero(waiting.any(1)), np.flatnonzero(waiting.any(0))
+    if not len(rows):
+        return _Level(step, box, beside, waiting, None)
+    down, across = (
+        slice(s.start + int(x[0]), s.start + int(x[-1]) + 1) for s, x in zip(box, (rows, columns), strict=True)
+    )
+    return _Level(step, box, beside, waiting, (down, across))
+
+
+def _look_farther(valid: Mask, level: _Level) -> _Level:
+    """The level of twice the step of one that has a core."""
+    assert level.core is not None
+    box = _grown(level.core, level.step, valid.shape)
+    marked = np.zeros_like(valid[box])
+    marked[_within(box, level.core)] = level.waiting[_within(level.box, level.core)]
+    return _look(valid, _spread(marked, level.step) & ~valid[box], box, 2 * level.step)
+
+
+def _flood(valid: Mask, levels: list[_Level], core: Box) -> tuple[Indices, Indices]:
+    """Flat indices of the holes that wait at the first of the levels, whose core that is, and of their sources."""
+    boxes = [(core, 1), *((level.box, level.step) for level in levels[1:])]
+    read = [_grown(box, step, valid.shape) for box, step in boxes]
+    down, across = region = _hull([box[0] for box in read]), _hull([box[1] for box in read])
+    keys = _Keys(valid[region])
+    for level in reversed(levels):
+        if level.core is not None:
+            keys.flood(level.step, _within(region, level.core))
+        if level is not levels[0]:
+            keys.settle(level.step, level.beside, _within(region, level.box))
+    rows, columns = np.nonzero(levels[0].waiting[core])
+    inner = _within(region, core)
+    at, across_at = keys.sources(rows + inner[0].start, columns + inner[1].start)
+    width = valid.shape[1]
+    holes = (rows + core[0].start) * width + columns + core[1].start
+    return holes, (at + down.start) * width + across_at + across.start
+
+
+def _grown(box: Box, step: int, shape: tuple[int, ...]) -> Box:
+    """A window and what lies up to a step around it, within an image of (h, w)."""
+    down, across = (slice(max(s.start - step, 0), min(s.stop + step, side)) for s, side in zip(box, shape, strict=True))
+    return down, across
+
+
+def _within(outer: Box, inner: Box) -> Box:
+    """A window of the image as one of a larger window."""
+    down, across = (_within_span(o, i) for o, i in zip(outer, inner, strict=True))
+    return down, across
+
+
+def _within_span(outer: slice, inner: slice) -> slice:
+    return slice(inner.start - outer.start, inner.stop - outer.start)
+
+
+def _hull(spans: list[slice]) -> slice:
+    return slice(min(s.start for s in spans), max(s.stop for s in spans))
 
 
 def _valid_beside(valid: Mask, step: int) -> npt.NDArray[np.uint8]:
@@ -126,7 +201,7 @@ def _valid_beside(valid: Mask, step: int) -> npt.NDArray[np.uint8]:
     row = known << 2
     row[:, step:] |= known[:, :-step]
     row[:, :-step] |= (known << 1)[:, step:]
-    beside = (row & 3) << 3
+    beside: npt.NDArray[np.uint8] = (row & 3) << 3
     beside[step:] |= row[:-step]
     beside[:-step] |= (row << 5)[step:]
     return beside
@@ -137,7 +212,7 @@ def _spread(marked: Mask, step: int) -> Mask:
     row = marked.copy()
     row[:, step:] |= marked[:, :-step]
     row[:, :-step] |= marked[:, step:]
-    spread = row.copy()
+    spread: Mask = row.copy()
     spread[step:] |= row[:-step]
     spread[:-step] |= row[step:]
     return spread
@@ -157,62 +232,54 @@ class _Keys:
         self.columns = np.arange(width)
         self.keys = np.where(valid, 0, NEVER) + (self.rows + self.columns)
 
-    def settle(self, step: int, places: Indices, beside: npt.NDArray[np.uint8]) -> None:
-        """Give samples at flat indices the first of those that are valid beside them, see `_valid_beside`."""
-        flat = self.keys.reshape(-1)
+    def settle(self, step: int, beside: npt.NDArray[np.uint8], box: Box) -> None:
+        """Give the samples of a window that have valid ones beside them, see `_valid_beside`, the first of these."""
+        rows, columns = np.nonzero(beside != 0)
+        first = beside[rows, columns]
+        rows, columns = rows + box[0].start, columns + box[1].start
         down, across = FIRST_DOWN * step, FIRST_ACROSS * step
-        sources = places + (down * len(self.columns) + across)[beside]
-        flat[places] = flat[sources] + (down * down + across * across << self.low + self.high)[beside]
+        sources = self.keys[rows + down[first], columns + across[first]]
+        self.keys[rows, columns] = sources + (down * down + across * across << self.low + self.high)[first]
 
-    def flood(self, step: int, waiting: Mask) -> None:
-        """Let samples take the best source that they and their neighbours at a step know.
+    def flood(self, step: int, core: Box) -> None:
+        """Let the samples of a window take the best source that they and their neighbours at a step know.
 
-        So do others in between, to which that does no harm: if they are needed, they have a valid neighbour.
+        That does no harm to those that do not wait: they are not needed, or have a valid neighbour.
         """
-        done = []
-        rows = np.flatnonzero(waiting.any(1))
-        if not len(rows):
-            return
-        columns = np.flatnonzero(waiting.any(0))
-        across = slice(columns[0], columns[-1] + 1)
+        down, across = core
         count = max(AT_ONCE // (across.stop - across.start), 1)
-        for start in range(rows[0], rows[-1] + 1, count):
-            down = slice(start, min(start + count, rows[-1] + 1))
-            done.append((down, self._best(down, across, step)))
-        for down, best in done:
-            self.keys[down, across] = best
+        parts = [slice(start, min(start + count, down.stop)) for start in range(down.start, down.stop, count)]
+        best = [self._best(part, across, step) for part in parts]
+        for part, keys in zip(parts, best, strict=True):
+            self.keys[part, across] = keys
 
     def _best(self, down: slice, across: slice, step: int) -> Indices:
         """The keys after a step of a window of the image."""
         height, width = self.keys.shape
-        left, right = max(across.start - step, 0), min(across.stop + step, width)
-        scale = 2 * step << self.low + self.high  # the distance of step + x is that of x, and 2 step x + step^2
+        _, reach = _grown((down, across), step, self.keys.shape)
+        scale = 2 * step << self.low + self.high  # seen from a step away, x^2 is (x + step)^2: more by this x + square
         square = step * scale // 2
-        best = self.keys[down, across].copy()
+        best: Indices = self.keys[down, across].copy()
         for up in (-step, 0, step):
             top, bottom = max(down.start + up, 0), min(down.stop + up, height)
             if top >= bottom:
                 continue
-            near = self.keys[top:bottom, left:right]
-            to = best[top - up - down.start : bottom - up - down.start]
-            beside = ((near & (1 << self.low) - 1) - self.columns[left:right]) * scale
+            keys = near = self.keys[top:bottom, reach]
+            lowest = best[top - up - down.start : bottom - up - down.start]
             if up:
-                source = near & ((1 << self.high) - 1 << self.low)
-                beyond = (source - self.rows[top:bottom]) * ((scale >> self.low) * up // step)
-                near = near + beyond
-                near += square
-                middle = near[:, across.start - left : across.stop - left]
-                np.minimum(to, middle, out=to)
+                source_rows = keys & ((1 << self.high) - 1 << self.low)
+                near = keys + (source_rows - self.rows[top:bottom]) * (up // step * (scale >> self.low)) + square
+                np.minimum(lowest, near[:, _within_span(reach, across)], out=lowest)
+            aside = ((keys & (1 << self.low) - 1) - self.columns[reach]) * scale
             near = near + square
-            for aside, candidates in ((step, near + beside), (-step, near - beside)):
-                first, last = max(across.start + aside, 0), min(across.stop + aside, width)
+            for move, candidates in ((step, near + aside), (-step, near - aside)):
+                first, last = max(across.start + move, 0), min(across.stop + move, width)
                 if first < last:
-                    at = to[:, first - aside - across.start : last - aside - across.start]
-                    np.minimum(at, candidates[:, first - left : last - left], out=at)
+                    part = lowest[:, _within_span(across, slice(first - move, last - move))]
+                    np.minimum(part, candidates[:, _within_span(reach, slice(first, last))], out=part)
         return best
 
-    def sources(self, places: Indices) -> Indices:
-        """Flat indices of the sources of samples at flat indices."""
-        known = self.keys.reshape(-1)[places]
-        rows, columns = known >> self.low & (1 << self.high) - 1, known & (1 << self.low) - 1
-        return rows * len(self.columns) + columns
+    def sources(self, rows: Indices, columns: Indices) -> tuple[Indices, Indices]:
+        """Rows and columns of the sources of samples."""
+        known = self.keys[rows, columns]
+        return known >> self.low & (1 << self.high) - 1, known & (1 << self.low) - 1
