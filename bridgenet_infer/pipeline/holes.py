@@ -198,7 +198,7 @@ def _hull(spans: list[slice]) -> slice:
 def _valid_beside(valid: Mask, step: int) -> npt.NDArray[np.uint8]:
     """(h, w): which neighbours at a step are valid, as a sum of `BITS`."""
     known = valid.view(np.uint8)
-    row = known << 2
+    row = np.left_shift(known, np.uint8(2))
     row[:, step:] |= known[:, :-step]
     row[:, :-step] |= (known << 1)[:, step:]
     beside: npt.NDArray[np.uint8] = (row & 3) << 3
