@@ -318,7 +318,7 @@ def test_of_several_runs_one_that_fails_takes_no_other_with_it(tmp_path: Path) -
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     assert "bad.toml ended with code 1" in process.stdout
-    assert "the loss is not finite at step 4" in process.stderr
+    assert "diverged: the loss is nan at step 4" in process.stderr
     assert sorted(path.name for path in (tmp_path / "packed").iterdir()) == ["tiny-stable.pt", "tiny.pt"]
     ended = Trained.read(tmp_path / "packed" / "tiny.pt", good)
     assert ended.state["lineage"][-1]["decay"] > 0
