@@ -14,6 +14,7 @@ from PIL import Image
 
 from .files import write_atomically
 from .read import require_codec
+from .visualise import Picture, colourise_depth, depth_span
 
 Array = npt.NDArray[Any]
 
@@ -26,7 +27,7 @@ DTYPES_BY_SUFFIX: dict[str, tuple[str, ...]] = {
     ".pfm": ("float32",),
     ".exr": ("float32",),
 }
-HOLE = (96, 96, 96)  # far is black
+PREVIEW_PERCENTILES = (2, 98)
 
 
 def check_depth_path(path: str | os.PathLike[str], dtype: npt.DTypeLike) -> None:
@@ -93,10 +94,17 @@ def write_preview(path: str | os.PathLike[str], depth: Array, valid: npt.NDArray
     OSError
         If the file cannot be written.
     """
-    low, high = np.percentile(depth[valid].astype(np.float64), (2, 98)) if valid.any() else (0.0, 1.0)
-    nearness = 1 - (np.where(valid, depth, low).astype(np.float64) - low) / max(high - low, 1e-12)
-    levels = (np.clip(nearness, 0, 1) * 255).astype(np.uint8)
-    picture = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
-    picture[~valid] = HOLE
-    _, encoded = cv2.imencode(".png", picture)
+    span = depth_span(depth, valid, PREVIEW_PERCENTILES)
+    write_picture(path, colourise_depth(depth, span, valid))
+
+
+def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
+    """Write (H, W, 3) uint8 in RGB order as PNG.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; nothing is left behind then.
+    """
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     write_atomically(Path(path), encoded.tobytes())

@@ -18,12 +18,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # as for `python -m`
 
 from bridgenet_infer import DepthUpsampler  # noqa: E402
-from bridgenet_infer.files import write_atomically  # noqa: E402
 from bridgenet_infer.read import read_depth, read_rgb  # noqa: E402
+from bridgenet_infer.visualise import colourise_depth, colourise_error, depth_span, error_limit  # noqa: E402
+from bridgenet_infer.write import write_picture  # noqa: E402
 from examples.compare import bicubic  # noqa: E402
 
 Array = npt.NDArray[Any]
-BRIGHTEST = 95  # percentile of bicubic's error at edges that the error maps end at
+BRIGHTEST = 95  # percentile of bicubic's relative error at edges that both error maps end at
 EDGE = 0.02  # of the depth: what counts as an edge for that
 
 
@@ -40,33 +41,19 @@ def main() -> None:
         ))  # fmt: skip
         ours = np.asarray(upsampler(rgb, lr))
         plain = np.where(ours > 0, bicubic(lr, truth.shape), 0)
-        errors = [colour_error(depth, plain, truth) for depth in (plain, ours)]
-        rows.append([(rgb[..., ::-1], name), (errors[0], "error, bicubic"), (errors[1], "error, bridgenet-infer")])
+        known, divisor = (truth > 0) & (plain > 0), np.maximum(truth, 1).astype(np.float64)
+        errors = [np.abs(depth - truth) / divisor for depth in (plain, ours.astype(np.float64))]
+        limit = error_limit(errors[0], known & (errors[0] > EDGE), BRIGHTEST)
+        rows.append([(rgb, name), (colourise_error(errors[0], limit, known), "error, bicubic"),
+                     (colourise_error(errors[1], limit, known), "error, bridgenet-infer")])  # fmt: skip
         if name == "street":
-            small = cv2.resize(colour_depth(lr, lr), truth.shape[::-1], interpolation=cv2.INTER_NEAREST)
-            panels = [(rgb[..., ::-1], "RGB"), (small, f"depth as given, {lr.shape[1]} x {lr.shape[0]}"),
-                      (colour_depth(plain, lr), "bicubic"), (colour_depth(ours, lr), "bridgenet-infer")]  # fmt: skip
+            span = depth_span(lr)
+            seen, smooth, sharp = (colourise_depth(depth, span, logarithmic=True) for depth in (lr, plain, ours))
+            given = cv2.resize(seen, truth.shape[::-1], interpolation=cv2.INTER_NEAREST)
+            panels = [(rgb, "RGB"), (given, f"depth as given, {lr.shape[1]} x {lr.shape[0]}"),
+                      (smooth, "bicubic"), (sharp, "bridgenet-infer")]  # fmt: skip
             save(ROOT / "docs" / "street.png", [panels[:2], panels[2:]])
     save(ROOT / "docs" / "errors.png", rows)
-
-
-def colour_depth(depth: Array, reference: Array) -> Array:
-    """(H, W) depth -> BGR, near bright by its logarithm, holes grey."""
-    low, high = np.log(np.percentile(reference[reference > 0], (1, 99)))
-    nearness = (high - np.log(np.maximum(depth.astype(np.float64), 1))) / (high - low)
-    coloured = cv2.applyColorMap((np.clip(nearness, 0, 1) * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    return np.where(depth[..., None] > 0, coloured, 96).astype(np.uint8)
-
-
-def colour_error(depth: Array, plain: Array, truth: Array) -> Array:
-    """Error relative to the truth -> BGR, black is none; one scale for both methods, holes grey."""
-    scored = (truth > 0) & (plain > 0)
-    divisor = np.maximum(truth, 1).astype(np.float64)
-    reference = np.abs(plain - truth) / divisor
-    brightest = np.percentile(reference[scored & (reference > EDGE)], BRIGHTEST)
-    unit = np.clip(np.abs(depth.astype(np.float64) - truth) / divisor / brightest, 0, 1)
-    coloured = cv2.applyColorMap((unit * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    return np.where(scored[..., None], coloured, 96).astype(np.uint8)
 
 
 def save(path: Path, rows: list[list[tuple[Array, str]]]) -> None:
@@ -85,7 +72,7 @@ def save(path: Path, rows: list[list[tuple[Array, str]]]) -> None:
     grid = np.vstack(lines)
     if len(rows[0]) > 2:
         grid = cv2.resize(grid, None, fx=2 / 3, fy=2 / 3, interpolation=cv2.INTER_AREA)
-    write_atomically(path, cv2.imencode(".png", grid, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
+    write_picture(path, np.asarray(grid, np.uint8))
 
 
 if __name__ == "__main__":

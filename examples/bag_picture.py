@@ -1,6 +1,6 @@
 """RGB, depth as measured and as up-sampled of a bag: `python -m examples.bag_picture out/walk_up -o docs/walk.png`.
 
-The bag is one that `bridgenet-bag` has written. Near is bright, holes are black; one scale of colours for all frames.
+The bag is one that `bridgenet-bag` has written. Near is bright, holes are grey; one scale of colours for all frames.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rosbags.highlevel import AnyReader
 from bridgenet_infer.files import write_atomically
 from bridgenet_infer.ros.matching import match_stamps
 from bridgenet_infer.ros.messages import image_to_array
-from examples.readme_picture import colour
+from bridgenet_infer.visualise import Picture, colourise_depth, depth_span
 from simulation.record_walk import DEPTH, RGB
 
 Array = npt.NDArray[Any]
@@ -41,7 +41,7 @@ def main() -> None:
     image = picture([frames[index] for index in options.frames])
     options.output.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()  # 256 colours: a third of the size
-    Image.fromarray(image[..., ::-1]).quantize(256).save(buffer, "PNG", optimize=True)
+    Image.fromarray(image).quantize(256).save(buffer, "PNG", optimize=True)
     write_atomically(options.output, buffer.getvalue())
 
 
@@ -68,19 +68,18 @@ def read_frames(bag: Path, rgb: str, depth: str) -> list[tuple[Array, Array, Arr
     ]
 
 
-def picture(frames: Sequence[tuple[Array, Array, Array]]) -> Array:
-    """BGR, one row for each frame, with captions in the first."""
-    ours = np.concatenate([frame[2][frame[2] > 0] for frame in frames])
-    low, high = np.percentile(ours, (1, 99))
+def picture(frames: Sequence[tuple[Array, Array, Array]]) -> Picture:
+    """RGB, one row for each frame, with captions in the first."""
+    span = depth_span(np.stack([ours for _, _, ours in frames]))
     rows = []
     for number, (rgb, lr_depth, depth) in enumerate(frames):
         size = (rgb.shape[1], rgb.shape[0])
         panels = {
-            "RGB": np.ascontiguousarray(rgb[..., ::-1]),
+            "RGB": rgb.copy(),
             f"depth as measured, {lr_depth.shape[1]} x {lr_depth.shape[0]}": cv2.resize(
-                shown(lr_depth, low, high), size, interpolation=cv2.INTER_NEAREST
+                colourise_depth(lr_depth, span), size, interpolation=cv2.INTER_NEAREST
             ),
-            f"bridgenet-bag, {size[0]} x {size[1]}": shown(depth, low, high),
+            f"bridgenet-bag, {size[0]} x {size[1]}": colourise_depth(depth, span),
         }
         if number == 0:
             for caption, panel in panels.items():
@@ -90,13 +89,6 @@ def picture(frames: Sequence[tuple[Array, Array, Array]]) -> Array:
         framed = [cv2.copyMakeBorder(p, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=(255,) * 3) for p in panels.values()]
         rows.append(np.hstack(framed))
     return np.vstack(rows)[:-GAP, :-GAP]
-
-
-def shown(depth: Array, low: float, high: float) -> Array:
-    """(h, w) depth as BGR, holes black."""
-    image = colour(depth, low, high)
-    image[depth == 0] = 0
-    return image
 
 
 if __name__ == "__main__":

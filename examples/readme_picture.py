@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from bridgenet_infer import upsample_depth
-from bridgenet_infer.files import write_atomically
 from bridgenet_infer.read import read_depth, read_rgb
+from bridgenet_infer.visualise import colourise_depth, depth_span
+from bridgenet_infer.write import write_picture
 from examples.compare import bicubic
 
-Array = npt.NDArray[Any]
 FOLDER = Path(__file__).parent
 CROP = (slice(60, 420), slice(40, 640))
-
-
-def colour(depth: Array, low: float, high: float) -> Array:
-    """(H, W) depth -> BGR, near bright."""
-    nearness = np.clip((high - depth.astype(np.float64)) / (high - low), 0, 1)
-    return cv2.applyColorMap((nearness * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
 
 
 def main() -> None:
@@ -32,13 +24,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/desk.png"))
     target = parser.parse_args().out
     rgb, lr = read_rgb(FOLDER / "desk" / "rgb.png"), read_depth(FOLDER / "desk" / "depth_lr.png")
-    low, high = float(lr.min()), float(np.percentile(lr, 98))
+    span = depth_span(lr, percentiles=(0, 98))
     size = (rgb.shape[1], rgb.shape[0])
     panels = {
-        "RGB": rgb[..., ::-1],
-        "depth as given, 80 x 60": cv2.resize(colour(lr, low, high), size, interpolation=cv2.INTER_NEAREST),
-        "bicubic": colour(bicubic(lr, rgb.shape[:2]), low, high),
-        "bridgenet-infer": colour(np.asarray(upsample_depth(rgb, lr, scale=8)), low, high),
+        "RGB": rgb,
+        "depth as given, 80 x 60": cv2.resize(colourise_depth(lr, span), size, interpolation=cv2.INTER_NEAREST),
+        "bicubic": colourise_depth(bicubic(lr, rgb.shape[:2]), span),
+        "bridgenet-infer": colourise_depth(np.asarray(upsample_depth(rgb, lr, scale=8)), span),
     }
     images = []
     for caption, panel in panels.items():
@@ -46,9 +38,8 @@ def main() -> None:
         for thickness, ink in ((4, (0, 0, 0)), (1, (255, 255, 255))):
             cv2.putText(image, caption, (10, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.7, ink, thickness, cv2.LINE_AA)
         images.append(image)
-    grid = np.vstack([np.hstack(images[:2]), np.hstack(images[2:])])
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(target, cv2.imencode(".png", grid)[1].tobytes())
+    write_picture(target, np.vstack([np.hstack(images[:2]), np.hstack(images[2:])]))
 
 
 if __name__ == "__main__":

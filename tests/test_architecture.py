@@ -21,8 +21,8 @@ STEPS = [
     "pipeline.restore", "pipeline.engine", "upsampler",
 ]  # fmt: skip
 ROOMS = [
-    "files", "graph", "backends", "read", "write", "pipeline", "weights", "geometry", "registration", "upsampler",
-    "stream", "cli", "export", "demo", "ros", "bags",
+    "files", "graph", "backends", "read", "visualise", "write", "pipeline", "weights", "geometry", "registration",
+    "upsampler", "stream", "cli", "export", "demo", "ros", "bags",
 ]  # fmt: skip
 ABOVE = ("cli", "demo", "ros", "bags", "export")
 LARGEST = 350

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from benchmarks.accuracy.baselines import bicubic, round_to
 from benchmarks.accuracy.metrics import mad
-from benchmarks.accuracy.pictures import write_picture
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.visualise import Picture, colourise_depth, colourise_error
+from bridgenet_infer.write import write_picture
 from datasets.scenes import middlebury2005
 
 Array = npt.NDArray[Any]
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out", "crops"))
     options = parser.parse_args()
     upsampler = DepthUpsampler.from_pretrained(options.weights)
+    options.out.mkdir(parents=True, exist_ok=True)
     for scene in middlebury2005():
         if scene.name not in CROPS:
             continue
@@ -49,32 +51,27 @@ def main() -> None:
             print(path)
 
 
-def compose(rgb: Array, depths: dict[str, Array]) -> npt.NDArray[np.uint8]:
-    """Two rows of enlarged, captioned panels; the last of `depths` is the truth."""
-    *names, last = depths
-    truth = depths[last]
+def compose(rgb: Picture, disparities: dict[str, Array]) -> Picture:
+    """Two rows of enlarged, captioned panels; the last of `disparities` is the truth."""
+    *names, last = disparities
+    truth = disparities[last]
     low, high = float(truth.min()), float(max(truth.max(), truth.min() + 1))
     blank = np.zeros_like(rgb)
-    first = [panel(rgb, "RGB"), *(panel(_coloured((d - low) / (high - low)), name) for name, d in depths.items())]
-    second = [panel(blank, "")]
+    coloured = [panel(colourise_depth(each, (high, low)), name) for name, each in disparities.items()]
+    errors = [panel(blank, "")]
     for name in names:
-        error = np.abs(depths[name].astype(np.float64) - truth)
-        second.append(panel(_coloured(4 * error / (high - low)), f"error {mad(depths[name], truth):.2f}"))
-    second.append(panel(blank, ""))
-    return np.asarray(np.vstack([np.hstack(first), np.hstack(second)]), np.uint8)
+        error = np.abs(disparities[name].astype(np.float64) - truth)
+        caption = f"error {mad(disparities[name], truth):.2f}"
+        errors.append(panel(colourise_error(error, (high - low) / 4), caption))
+    return np.vstack([np.hstack([panel(rgb, "RGB"), *coloured]), np.hstack([*errors, panel(blank, "")])])
 
 
-def panel(picture: Array, caption: str) -> Array:
+def panel(picture: Picture, caption: str) -> Picture:
     """Enlarged without smoothing, with a caption."""
     large = cv2.resize(np.ascontiguousarray(picture), None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_NEAREST)
     for thickness, ink in ((5, (0, 0, 0)), (2, (255, 255, 255))):
         cv2.putText(large, caption, (12, 34), cv2.FONT_HERSHEY_SIMPLEX, 1.0, ink, thickness, cv2.LINE_AA)
-    return large
-
-
-def _coloured(unit: Array) -> Array:
-    levels = (np.clip(unit, 0, 1) * 255).astype(np.uint8)
-    return cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    return np.asarray(large, np.uint8)
 
 
 if __name__ == "__main__":

@@ -22,12 +22,13 @@ import torch
 from benchmarks.accuracy.baselines import bicubic, nearest, round_to
 from benchmarks.accuracy.joint_bilateral import joint_bilateral
 from benchmarks.accuracy.metrics import bias, edge_mad, mad, rmse
-from benchmarks.accuracy.pictures import error_map, write_picture
+from benchmarks.accuracy.pictures import error_map
 from benchmarks.accuracy.published import PUBLISHED
 from benchmarks.accuracy.trials import Trial, degraded, published
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.pipeline.holes import fill_holes
+from bridgenet_infer.write import write_picture
 from datasets.scenes import MIDDLEBURY_2005, middlebury2005
 from simulation.sensors import SENSORS
 
@@ -122,6 +123,7 @@ def draw_errors(upsampler: DepthUpsampler, trial: Trial, scale: int, path: Path)
     """RGB, bicubic's errors and ours, side by side."""
     plain = baselines(trial, scale, with_filter=False)[BICUBIC]
     ours = upsampler(trial.rgb, trial.lr, scale)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_picture(path, error_map(trial.rgb, trial.as_scored(plain), trial.as_scored(ours), trial.truth))
 
 

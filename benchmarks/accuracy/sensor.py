@@ -22,10 +22,11 @@ import torch
 from benchmarks.accuracy.baselines import bicubic, nearest, round_to
 from benchmarks.accuracy.joint_bilateral import joint_bilateral
 from benchmarks.accuracy.metrics import rmse
-from benchmarks.accuracy.pictures import depth_row, write_picture
+from benchmarks.accuracy.pictures import depth_row
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.pipeline.holes import fill_holes
+from bridgenet_infer.write import write_picture
 from datasets.scenes import RgbdScene, rendered_scenes, sensor_frames, unregistered_frames
 
 Array = npt.NDArray[Any]
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scores = [score_frame(ours, prepare(scene, scale), scale) for scene in scenes]
         print(f"x{scale}, masked RMSE in mm\n\n{format_scores(scores)}\n")
         result[f"x{scale}"] = {score.name: asdict(score) for score in scores}
+        options.out.mkdir(parents=True, exist_ok=True)
         for scene in drawn:
             write_picture(options.out / f"{scene.name}_x{scale}.png", draw(ours, prepare(scene, scale), scale))
         kept &= all(score.keeps_contract for score in scores)

@@ -37,20 +37,19 @@ COLUMNS = ("pairs/s", "start", "MB", "CPU s")
 
 @dataclass(frozen=True)
 class Way:
-    """A program, its arguments and the threads that it may use."""
+    """Further arguments of the command and the threads that it may use."""
 
     name: str
-    module: str
     arguments: tuple[str, ...]
     threads: int
 
 
-ONE = Way("one process, 1 thread", "bridgenet_infer.cli", (), 1)
+ONE = Way("one process, 1 thread", (), 1)
 WAYS = (
     ONE,
-    Way("one process, 2 threads", "bridgenet_infer.cli", (), 2),
-    Way("Ray, 1 worker of 1 core", "bridgenet_infer.cli.ray_batch", ("--workers", "1"), 1),
-    Way("Ray, 2 workers of 1 core", "bridgenet_infer.cli.ray_batch", ("--workers", "2"), 1),
+    Way("one process, 2 threads", (), 2),
+    Way("Ray, 1 worker of 1 core", ("--ray", "--ray-workers", "1"), 1),
+    Way("Ray, 2 workers of 1 core", ("--ray", "--ray-workers", "2"), 1),
 )
 
 
@@ -72,7 +71,7 @@ def run(way: Way, pairs: Path, out: Path, weights: str) -> dict[str, float]:
     call = [str(pairs / "rgb"), str(pairs / "depth"), "-o", str(out), "--weights", weights, "--device", "cpu", "--json"]
     began = time.time()
     process = subprocess.Popen(
-        [sys.executable, "-m", way.module, *call, *way.arguments],
+        [sys.executable, "-m", "bridgenet_infer.cli", *call, *way.arguments],
         # Ray's workers would stand back behind everything else that runs
         env={**os.environ, "OMP_NUM_THREADS": str(way.threads), "RAY_worker_niceness": "0"},
         stdout=subprocess.PIPE,

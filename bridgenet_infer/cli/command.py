@@ -9,11 +9,14 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from .options import parse_options
 
+if TYPE_CHECKING:
+    from .process import Job
+
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130  # argparse itself ends with 2
-PIXEL_LIMIT = 2**30  # as OpenCV's own; Pillow's is made for web servers and refuses large surveys
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,22 +50,22 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 def run_pairs(options: argparse.Namespace) -> int:
     """Work through the pairs; 1 if one of them failed, or several files claim to be one."""
-    from PIL import Image
     from tqdm import tqdm
 
     from .pairs import find_pairs
-    from .process import Job
     from .report import as_document, errors, has_failed, in_words
 
-    Image.MAX_IMAGE_PIXELS = PIXEL_LIMIT
-    pairs, left_out = find_pairs(options)
-    job, outcomes = Job(options), []
+    job = make_job(options)
+    pairs, left_out = find_pairs(job.options)
+    found, failed = {}, 0
     # a bar for people who watch a folder, not for logs
     with tqdm(total=len(pairs), unit="pair", disable=None if job.many else True) as bar:
         for outcome in job.run(pairs):
-            outcomes.append(outcome)
-            bar.set_postfix(failed=sum(o.status == "failed" for o in outcomes), refresh=False)
+            found[outcome.pair] = outcome
+            failed += outcome.status == "failed"
+            bar.set_postfix(failed=failed, refresh=False)
             bar.update()
+    outcomes = [found[pair] for pair in pairs]  # workers on Ray finish them in another order
     for line in errors(outcomes):
         say(f"error: {line}")
     if options.json:
@@ -70,6 +73,17 @@ def run_pairs(options: argparse.Namespace) -> int:
     elif words := in_words(job, outcomes, left_out):
         print(words)
     return EXIT_FAILED if has_failed(outcomes, left_out) else EXIT_OK
+
+
+def make_job(options: argparse.Namespace) -> Job:
+    """What works through the pairs: this process, or workers on Ray."""
+    if options.ray:
+        from .ray import RayJob
+
+        return RayJob(options)
+    from .process import Job
+
+    return Job(options)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ EXIT_CODES = """exit codes:
   2    wrong call
   130  interrupted; run again to continue"""
 
+RAY_LAYOUT = ("ray_workers", "ray_cores", "ray_gpus", "ray_threads", "ray_batch")
 FORMATS = ("png", "tif", "tiff", "npy", "npz", "pfm", "exr")
 
 
@@ -31,6 +33,10 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("-o must be a folder for folders, and a file, such as depth.png, for a single pair")
     if options.format and not options.rgb.is_dir():
         parser.error("--format is for folders; a single result takes its format from -o")
+    if options.ray and not options.rgb.is_dir():
+        parser.error("--ray is for folders; a single pair needs no workers")
+    if not options.ray and any(getattr(options, name) != parser.get_default(name) for name in RAY_LAYOUT):
+        parser.error(f"{', '.join(f'--{name}'.replace('_', '-') for name in RAY_LAYOUT)} go with --ray")
     return options
 
 
@@ -73,6 +79,26 @@ def _parser() -> argparse.ArgumentParser:
         help="largest side of a tile, a multiple of 16; auto (768); whole (one pass)",
     )  # fmt: skip
 
+    ray = parser.add_argument_group("folders on Ray", "needs bridgenet-infer[ray]; nodes must see the folders alike")
+    ray.add_argument(
+        "--ray", type=_ray_address, nargs="?", const=os.environ.get("RAY_ADDRESS") or "local", metavar="ADDRESS",
+        help="spread the pairs over workers of the cluster at ADDRESS, auto or host:port (default: $RAY_ADDRESS, else "
+        "Ray is started here)",
+    )  # fmt: skip
+    ray.add_argument(
+        "--ray-workers", type=_count, metavar="N", help="actors (default: as many as there are cores or GPUs for)"
+    )
+    ray.add_argument("--ray-cores", type=_count, default=1, metavar="N", help="cores of each worker (default: 1)")
+    ray.add_argument(
+        "--ray-gpus", type=float, metavar="N", help="GPUs of each worker, shares too (default: 1 where there are GPUs)"
+    )
+    ray.add_argument(
+        "--ray-threads", type=_count, default=1, metavar="N", help="pairs in the hands of a worker at once (default: 1)"
+    )
+    ray.add_argument(
+        "--ray-batch", type=_count, default=8, metavar="N", help="pairs handed to a worker at once (default: 8)"
+    )
+
     output = parser.add_argument_group("output")
     output.add_argument("--preview", action="store_true", help="also write a coloured OUT_preview.png")
     output.add_argument("--overwrite", action="store_true", help="replace existing results")
@@ -101,3 +127,17 @@ def _unit(text: str) -> float:
     if not 0 < per_metre < float("inf"):
         raise ValueError(f"a depth unit must be m, mm or a positive number per metre, got {text!r}")
     return per_metre
+
+
+def _ray_address(text: str) -> str:
+    """Where Ray is; what stands behind a bare --ray by mistake is none."""
+    if text not in ("auto", "local") and ":" not in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address, auto or host:port (RGB and DEPTH stand before it)")
+    return text
+
+
+def _count(text: str) -> int:
+    """A number of things that are needed."""
+    if (count := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {count}")
+    return count

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from PIL import Image
 
 from ..files import remove_leftovers
 from ..read import read_depth, read_rgb
@@ -20,6 +21,7 @@ from .units import convert, target_dtype, unit_of
 if TYPE_CHECKING:
     from ..upsampler import DepthUpsampler
 
+PIXEL_LIMIT = 2**30  # as OpenCV's own; Pillow's is made for web servers and refuses large surveys
 # what a bad file or a full disk raises; RuntimeError and MemoryError: what a device without memory does
 FAILURES = (OSError, ValueError, TypeError, RuntimeError, MemoryError)
 
@@ -41,6 +43,7 @@ class Job:
         self.options = options
         self.many = options.rgb.is_dir()
         self.loaded: DepthUpsampler | None = None
+        Image.MAX_IMAGE_PIXELS = PIXEL_LIMIT  # of the process that works on it
 
     def run(self, pairs: list[Pair]) -> Iterator[Outcome]:
         """Work through the pairs, one outcome each.

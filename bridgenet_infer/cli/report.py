@@ -37,7 +37,7 @@ def errors(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def as_document(job: Job, outcomes: Sequence[Outcome], left_out: Sequence[LeftOut]) -> dict[str, Any]:
-    """Everything, for programs; "network" is null if nothing had to be run."""
+    """Everything, for programs; "network" is null if nothing was run here: on Ray each row has its worker's."""
     network = job.loaded
     return {
         "version": __version__,

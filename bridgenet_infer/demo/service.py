@@ -12,13 +12,14 @@ from pathlib import Path
 
 from ..pipeline.validate import check_depth
 from ..upsampler import DEFAULT_WEIGHTS, DepthUpsampler
+from ..visualise import Picture, colourise_depth, colourise_error, depth_span, error_limit
 from ..weights import read_manifest
 from ..write import can_hold, write_depth
 from . import wording
 from .cloud import canvas_cloud, cloud_file
 from .compare import Comparison, compare
 from .intake import REFUSALS, read_inputs, refusal
-from .pictures import Picture, blocks, colour_depth, colour_error, depth_span, eight_bit, error_limit, fit
+from .pictures import blocks, eight_bit, fit
 from .scenes import BUNDLED_SCALE, FIELD_OF_VIEW, Inputs, load_scene
 
 OWN = "own files"
@@ -129,7 +130,7 @@ class Service:
             received = check_depth(inputs.lr_depth)
             lr, valid = received.raw[0], received.valid[0]
             rgb = fit(eight_bit(inputs.rgb))
-            small = fit(colour_depth(lr, valid, depth_span(lr, valid)))
+            small = fit(colourise_depth(lr, depth_span(lr, valid), valid, logarithmic=True))
             return rgb, blocks(small, (rgb.shape[0], rgb.shape[1])), wording.given(inputs.rgb, lr)
 
     def run(self, choice: Choice, settings: Settings) -> Shown:
@@ -156,18 +157,19 @@ class Service:
     def _show(self, inputs: Inputs, result: Comparison, field_of_view: float, device: str) -> Shown:
         depth, valid, plain, errors = result.depth, result.valid, result.bicubic, result.errors
         span = depth_span(depth, valid)
+        plain_depth, our_depth = (colourise_depth(d, span, valid, logarithmic=True) for d in (plain, depth))
         most, painted = 0.0, None
         if errors:
             most = error_limit(errors.bicubic, errors.known)
-            plain_error, our_error = (fit(colour_error(e, errors.known, most)) for e in (errors.bicubic, errors.ours))
-            painted = plain_error, our_error
+            plain_error, our_error = (colourise_error(e, most, errors.known) for e in (errors.bicubic, errors.ours))
+            painted = fit(plain_error), fit(our_error)
         suffix = next(suffix for suffix in (".png", ".tif", ".npy") if can_hold(suffix, depth.dtype))
         room = Path(tempfile.mkdtemp(prefix="run-", dir=self.folder))
         target, points = room / f"depth_x{result.scale:g}{suffix}", room / "points.ply"
         write_depth(target, depth)
         points.write_bytes(cloud_file(inputs.rgb, depth, valid, field_of_view))
         return Shown(
-            depths=(fit(colour_depth(plain, valid, span)), fit(colour_depth(depth, valid, span))),
+            depths=(fit(plain_depth), fit(our_depth)),
             depth_legend=wording.depth_legend(span, inputs.unit),
             errors=painted,
             error_legend=wording.error_legend(errors, most, inputs.unit),

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy.typing as npt
 
+from ..visualise import DEPTH_COLOURS, ERROR_COLOURS, Span
 from .compare import Comparison, Errors
-from .pictures import DEPTH_COLOURS, ERROR_COLOURS, Span, gradient
+from .pictures import gradient
 
 Array = npt.NDArray[Any]
 

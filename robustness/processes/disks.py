@@ -178,9 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the campaign; 1 if a run did not say why it failed, spoilt something or could not be finished."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", nargs="+", metavar="NAME", help="only those whose names begin so")
-    parser.add_argument(
-        "--ray-python", type=Path, help="an interpreter that has Ray, for bridgenet_infer.cli.ray_batch"
-    )
+    parser.add_argument("--ray-python", type=Path, help="an interpreter that has Ray, for bridgenet-upsample --ray")
     parser.add_argument("--out", type=Path, default=Path("out/robustness"))
     options = parser.parse_args(arguments)
     tallies: list[Tally] = []

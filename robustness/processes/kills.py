@@ -189,9 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200, help="of all programs together (200)")
     parser.add_argument("--programs", nargs="+", metavar="NAME", help="only those whose names begin so")
-    parser.add_argument(
-        "--ray-python", type=Path, help="an interpreter that has Ray, for bridgenet_infer.cli.ray_batch"
-    )
+    parser.add_argument("--ray-python", type=Path, help="an interpreter that has Ray, for bridgenet-upsample --ray")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out/robustness"))
     options = parser.parse_args(arguments)

@@ -280,7 +280,7 @@ def make_programs(inputs: Path, server: HubServer, ray_python: Path | None = Non
     programs.append(Program("training", (*training, "--device", "cpu"), no_data, grows=("run/curve.csv",)))
     programs.append(_download(inputs, server))
     if ray_python is not None:
-        spread = ("-m", "bridgenet_infer.cli.ray_batch", *upsample[2:], "--workers", "2", "--preview")
+        spread = (*upsample, "--preview", "--ray", "--ray-workers", "2")
         programs.append(Program("Ray", spread, python=str(ray_python)))
     return programs
 

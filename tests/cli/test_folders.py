@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bridgenet_infer import write
+from bridgenet_infer import files
 from bridgenet_infer.cli import main
 from bridgenet_infer.read import read_depth
 from bridgenet_infer.write import write_depth
@@ -174,6 +175,41 @@ def test_wrong_calls_end_with_2(folders: Folders, tiny_checkpoint: Path, more: l
         assert stop.value.code == 2
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--ray", "somewhere"], "no address"),
+        (["--ray-workers", "2"], "go with --ray"),
+        (["--ray", "--ray-batch", "0"], "at least 1"),
+    ],
+)
+def test_wrong_calls_of_ray_end_with_2(
+    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str], more: list[str], words: str
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(call(folders, tiny_checkpoint, *more))
+    assert stop.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_ray_takes_folders_only(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    rgb, depth, out = folders
+    with pytest.raises(SystemExit) as stop:
+        main([str(rgb / "0.png"), str(depth / "0.png"), "-o", f"{out}.png", "--ray"])
+    assert stop.value.code == 2
+    assert "--ray is for folders" in capsys.readouterr().err
+
+
+def test_without_ray_its_option_tells_what_to_install(
+    folders: Folders, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(call(folders, tiny_checkpoint, "--ray", "auto")) == 1
+    assert "bridgenet-upsample: error: this needs Ray: pip install 'bridgenet-infer[ray]'" in capsys.readouterr().err
+    assert main(call(folders, tiny_checkpoint)) == 0
+    assert main(call(folders, tiny_checkpoint, "--ray")) == 0  # with nothing left to do
+
+
 # -- units -------------------------------------------------------------------------------------------------------------
 
 
@@ -216,10 +252,10 @@ def test_metres_become_millimetres_in_a_png(tmp_path: Path, tiny_checkpoint: Pat
 
 
 def test_fresh_unfinished_files_of_another_run_are_left_alone(tmp_path: Path) -> None:
-    for name, age in ((".a.png.x.part", 0), (".b.png.y.part", write.STALE_SECONDS + 5)):
+    for name, age in ((".a.png.x.part", 0), (".b.png.y.part", files.STALE_SECONDS + 5)):
         (tmp_path / name).write_bytes(b"")
         os.utime(tmp_path / name, (time.time() - age,) * 2)
-    write.remove_leftovers(tmp_path)
+    files.remove_leftovers(tmp_path)
     assert names(tmp_path) == [".a.png.x.part"]
 
 
@@ -227,7 +263,7 @@ def test_an_unfinished_file_that_another_run_finishes_meanwhile_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Path, "glob", lambda folder, pattern: iter([folder / ".gone.png.x.part"]))
-    write.remove_leftovers(tmp_path)
+    files.remove_leftovers(tmp_path)
 
 
 # -- doctor ------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Folders on Ray: the same bytes as the command's, a worker killed in mid-run, bad files as rows, reruns."""
+"""--ray: the same bytes as the command's, a worker killed in mid-run, bad files as rows, reruns."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Folders:
     def start(self, out: str, *more: str) -> subprocess.Popen[str]:
         """A run on two workers; what Ray starts for it carries the folder's name in its environment."""
         return subprocess.Popen(
-            [sys.executable, "-m", "bridgenet_infer.cli.ray_batch", *self.arguments(out), "--workers", "2", *more],
+            [sys.executable, "-m", "bridgenet_infer.cli", *self.arguments(out), "--ray", "--ray-workers", "2", *more],
             cwd=ROOT,
             env={**os.environ, "OMP_NUM_THREADS": "1", "RAY_TEST_FOLDER": str(self.base)},
             stdout=subprocess.PIPE,
@@ -109,7 +109,7 @@ def one_thread() -> Iterator[None]:
 def test_two_workers_one_killed(folders: Folders, one_thread: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(folders.arguments("alone")) == 1
     alone = json.loads(capsys.readouterr().out)
-    process = folders.start("out", "--batch", str(BATCH))
+    process = folders.start("out", "--ray-batch", str(BATCH))
     deadline = time.monotonic() + SECONDS
     while len(before := folders.finished("out")) < PAIRS // 10:
         assert process.poll() is None, process.communicate()
@@ -131,7 +131,7 @@ def test_two_workers_one_killed(folders: Folders, one_thread: None, capsys: pyte
     (failed,) = (row for row in rows if row["status"] == "failed")
     (expected,) = (row for row in alone["results"] if row["status"] == "failed")
     assert failed["reason"] == expected["reason"]
-    assert f"error: {failed['reason']}" in errors.splitlines()
+    assert f"bridgenet-upsample: error: {failed['reason']}" in errors.splitlines()
     # what the killed worker had finished of its batch was found there
     assert document["counts"]["skipped"] <= BATCH
     assert sum(document["counts"].values()) == PAIRS
@@ -147,7 +147,7 @@ def test_two_workers_one_killed(folders: Folders, one_thread: None, capsys: pyte
 
 def test_a_pair_on_which_workers_die_is_given_up(folders: Folders, one_thread: None) -> None:
     from bridgenet_infer.cli.pairs import Pair
-    from bridgenet_infer.cli.ray_batch import ATTEMPTS, CLAIM, Worker, as_row
+    from bridgenet_infer.cli.ray import ATTEMPTS, CLAIM, Worker, as_row
 
     out = folders.base / "out"
     out.mkdir()
@@ -156,9 +156,7 @@ def test_a_pair_on_which_workers_die_is_given_up(folders: Folders, one_thread: N
         (out / f".000.png{CLAIM}{attempt}.part").touch()
     (out / f".001.png{CLAIM}0.part").touch()
     rows = [as_row(number, pair) for number, pair in enumerate(pairs)]
-    columns = Worker(parse_options(folders.arguments("out")), 1)(
-        {name: [row[name] for row in rows] for name in rows[0]}
-    )
+    columns = Worker(parse_options(folders.arguments("out")))({name: [row[name] for row in rows] for name in rows[0]})
     assert columns["status"] == ["failed", "written"]
     assert "died on it" in columns["reason"][0]
     assert [path.name for path in out.iterdir()] == ["001.png"]
