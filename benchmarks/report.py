@@ -30,7 +30,7 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
 
 def write_result(path: Path, content: Mapping[str, object], upsamplers: Iterable[DepthUpsampler] = ()) -> None:
     """`write_json` of a benchmark's figures, and the sha256 of every checkpoint that they were measured with."""
-    write_json(path, {"sha256": {upsampler.weights: upsampler.sha256 for upsampler in upsamplers}, **content})
+    write_json(path, {"sha256": {upsampler.name: upsampler.sha256 for upsampler in upsamplers}, **content})
 
 
 def _pad(cells: Sequence[str], widths: Sequence[int]) -> list[str]:

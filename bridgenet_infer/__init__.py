@@ -10,14 +10,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .read import read_depth, read_rgb
     from .upsampler import DepthUpsampler, UpsampledDepth, upsample_depth
+    from .weights import available_weights
+    from .write import write_depth, write_preview
 
 __version__ = "0.1.0"
-__all__ = ["DepthUpsampler", "UpsampledDepth", "__version__", "upsample_depth"]
+__all__ = [
+    "DepthUpsampler",
+    "UpsampledDepth",
+    "__version__",
+    "available_weights",
+    "read_depth",
+    "read_rgb",
+    "upsample_depth",
+    "write_depth",
+    "write_preview",
+]
+
+HOMES = {
+    "DepthUpsampler": "upsampler",
+    "UpsampledDepth": "upsampler",
+    "available_weights": "weights",
+    "read_depth": "read",
+    "read_rgb": "read",
+    "upsample_depth": "upsampler",
+    "write_depth": "write",
+    "write_preview": "write",
+}
 
 
 def __getattr__(name: str) -> Any:
     # torch takes seconds to import: only when something is used
-    if name in __all__:
-        return getattr(import_module(".upsampler", __name__), name)
+    if name in HOMES:
+        return getattr(import_module(f".{HOMES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,10 +7,8 @@ import warnings
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import product
-from typing import Literal, overload
+from typing import TypeVar, cast
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from .backends.cuda_graphs import Replay
@@ -19,19 +17,20 @@ from .backends.openvino import CompiledBridgeNet
 from .backends.per_scale import Network, SingleNetwork, network_for, networks_of
 from .backends.run import TileRunner, run_network
 from .pipeline.engine import upsample_frames
-from .pipeline.frame import make_frames, make_results
+from .pipeline.frame import Results, make_frames, make_results
 from .pipeline.restore import Restored, to_container
 from .pipeline.tile import resolve_tiling, tile_size
-from .pipeline.validate import ArrayLike, check_depth, check_rgb, resolve_scale, suspect_marker
+from .pipeline.validate import ArrayLike, LowResolutionDepth, check_depth, check_rgb, resolve_scale, suspect_marker
 from .weights import DEFAULT_WEIGHTS as DEFAULT_WEIGHTS
-from .weights import load_weights
+from .weights import Checkpoint, load_weights
 
 SCALE_TOLERANCE = 1.1  # sizes that are no exact multiples give scales like 7.9
+DepthLike = TypeVar("DepthLike", bound=ArrayLike)
 
 
 @dataclass(frozen=True)
 class UpsampledDepth:
-    """Result with details.
+    """The result of `DepthUpsampler.predict`: depth with its details.
 
     Attributes
     ----------
@@ -60,8 +59,9 @@ class DepthUpsampler:
 
     Parameters
     ----------
-    model
-        A network, or one for each of several scales; use `from_pretrained` for shipped or saved weights.
+    checkpoint
+        The network, or one for each of several scales, with its name and trained scales; `from_pretrained` loads
+        shipped and saved ones.
     device
         Where to run; by default (None or "auto") the first there is of cuda, mps and cpu. Networks for OpenVINO run
         on the CPU.
@@ -69,10 +69,13 @@ class DepthUpsampler:
         "fp16" or "fp32" inside the network; "auto" is fp16 on CUDA. Normalisation, head and blending
         are float32 always, and tiles that overflow fp16 are run again in float32, with a warning. Networks for
         OpenVINO bring theirs along: "auto".
-    weights, sha256
-        What the result's details name.
+
+    Attributes
+    ----------
+    name, sha256
+        Of the checkpoint.
     scales
-        Least and largest scale the weights were trained for: others are answered with a warning.
+        Least and largest trained scale, if known: others are answered with a warning.
 
     Raises
     ------
@@ -81,27 +84,20 @@ class DepthUpsampler:
     """
 
     def __init__(
-        self,
-        model: Network,
-        *,
-        device: str | torch.device | None = None,
-        precision: Precision = "auto",
-        weights: str = "",
-        sha256: str = "",
-        scales: tuple[float, float] | None = None,
+        self, checkpoint: Checkpoint, *, device: str | torch.device | None = None, precision: Precision = "auto"
     ) -> None:
-        networks = networks_of(model)
+        networks = networks_of(checkpoint.model)
         compiled = isinstance(networks[0], CompiledBridgeNet)
         if compiled and (str(device or "auto") not in ("auto", "cpu") or precision != "auto"):
             raise ValueError(f"weights for OpenVINO run on the CPU as they are, got {str(device)!r}, {precision!r}")
         self.device = choose_device("cpu" if compiled else device)
         self.dtype = choose_precision(precision, self.device)
-        self.model: Network = model.to(self.device)
+        self.model: Network = checkpoint.model.to(self.device)
         self._replays: dict[tuple[SingleNetwork, bool], Replay] = {}
         if self.device.type == "cuda":
             for network, estimate in product(networks, (False, True)):
                 self._replays[network, estimate] = Replay(partial(run_network, network, self.dtype, estimate))
-        self.weights, self.sha256, self.scales = weights, sha256, scales
+        self.name, self.sha256, self.scales = checkpoint.name, checkpoint.sha256, checkpoint.scales
 
     @classmethod
     def from_pretrained(
@@ -134,47 +130,18 @@ class DepthUpsampler:
         ImportError
             If the weights are for OpenVINO, which is not installed.
         """
-        loaded = load_weights(weights, revision)
-        return cls(
-            loaded.model,
-            device=device,
-            precision=precision,
-            weights=loaded.name,
-            sha256=loaded.sha256,
-            scales=loaded.scales,
-        )
-
-    @overload
-    def __call__(
-        self, rgb: ArrayLike, lr_depth: ArrayLike, scale: float | str = ..., *, fill_holes: bool = ...,
-        invalid: float | None = ..., tile: int | str = ..., return_details: Literal[True], estimate_depth: bool = ...,
-    ) -> UpsampledDepth: ...  # fmt: skip
-
-    @overload
-    def __call__(
-        self, rgb: ArrayLike, lr_depth: npt.NDArray[np.generic], scale: float | str = ..., *, fill_holes: bool = ...,
-        invalid: float | None = ..., tile: int | str = ..., return_details: Literal[False] = ...,
-        estimate_depth: bool = ...,
-    ) -> npt.NDArray[np.generic]: ...  # fmt: skip
-
-    @overload
-    def __call__(
-        self, rgb: ArrayLike, lr_depth: ArrayLike, scale: float | str = ..., *, fill_holes: bool = ...,
-        invalid: float | None = ..., tile: int | str = ..., return_details: bool = ..., estimate_depth: bool = ...,
-    ) -> Restored | UpsampledDepth: ...  # fmt: skip
+        return cls(load_weights(weights, revision), device=device, precision=precision)
 
     def __call__(
         self,
         rgb: ArrayLike,
-        lr_depth: ArrayLike,
+        lr_depth: DepthLike,
         scale: float | str = "auto",
         *,
         fill_holes: bool = False,
         invalid: float | None = None,
         tile: int | str = "auto",
-        return_details: bool = False,
-        estimate_depth: bool = False,
-    ) -> Restored | UpsampledDepth:
+    ) -> DepthLike:
         """Up-sample depth to the size of its RGB image.
 
         Parameters
@@ -195,10 +162,6 @@ class DepthUpsampler:
         tile
             Largest side of the overlapping, blended tiles, a multiple of 16 from 64; "auto" for 768; "whole" for
             one pass. Memory beyond inputs and result depends on the tile and the image's width only.
-        return_details
-            Return an `UpsampledDepth` instead of the depth alone.
-        estimate_depth
-            Also compute D_DE for the details.
 
         Returns
         -------
@@ -219,32 +182,75 @@ class DepthUpsampler:
         UserWarning
             If the weights were trained for other scales, or the depth is full of what looks like a mark for holes.
         """
+        received, results, _ = self._upsample(rgb, lr_depth, scale, fill_holes, invalid, tile)
+        return cast(DepthLike, to_container(results.depth, received))
+
+    def predict(
+        self,
+        rgb: ArrayLike,
+        lr_depth: ArrayLike,
+        scale: float | str = "auto",
+        *,
+        fill_holes: bool = False,
+        invalid: float | None = None,
+        tile: int | str = "auto",
+        estimate_depth: bool = False,
+    ) -> UpsampledDepth:
+        """Up-sample depth, and tell where it is valid, at which scale and with which weights.
+
+        Parameters
+        ----------
+        rgb, lr_depth, scale, fill_holes, invalid, tile
+            As for a call.
+        estimate_depth
+            Also compute D_DE, the monocular depth estimate of MDENet.
+
+        Raises
+        ------
+        TypeError, ValueError, MemoryError
+            As a call; ValueError also if the weights have no MDENet to estimate depth.
+        """
+        received, results, scale = self._upsample(
+            rgb, lr_depth, scale, fill_holes, invalid, tile, with_validity=True, estimate_depth=estimate_depth
+        )
+        valid, estimate = results.valid, results.estimated_depth
+        assert valid is not None
+        return UpsampledDepth(
+            depth=to_container(results.depth, received),
+            valid=to_container(valid, received),
+            estimated_depth=None if estimate is None else to_container(estimate, received),
+            scale=scale,
+            weights=self.name,
+            sha256=self.sha256,
+        )
+
+    def _upsample(
+        self,
+        rgb: ArrayLike,
+        lr_depth: ArrayLike,
+        scale: float | str,
+        fill_holes: bool,
+        invalid: float | None,
+        tile: int | str,
+        *,
+        with_validity: bool = False,
+        estimate_depth: bool = False,
+    ) -> tuple[LowResolutionDepth, Results, float]:
         received = check_depth(lr_depth, invalid)
         rgb_array = check_rgb(rgb, len(received.raw), received.batched)
         size = rgb_array.shape[1], rgb_array.shape[2]
         scale = resolve_scale(scale, received.raw.shape[1:], size)
         self._warn_of_other_scales(scale)
         if marker := suspect_marker(received):
-            warnings.warn(marker, stacklevel=2)
+            warnings.warn(marker, stacklevel=3)
         tiling = resolve_tiling(tile, size)
         if estimate_depth and self.model.mde is None:
-            raise ValueError(f"weights {self.weights!r} have no MDENet: no depth estimate")
-        results = make_results(size, received, valid=return_details, estimated_depth=estimate_depth)
+            raise ValueError(f"weights {self.name!r} have no MDENet: no depth estimate")
+        results = make_results(size, received, valid=with_validity, estimated_depth=estimate_depth)
         frames = make_frames(rgb_array, received, results, fill_holes, self.model.config.normalisation)
         with torch.inference_mode():
             upsample_frames(frames, tiling, self._runner(network_for(self.model, scale), estimate_depth))
-        depth = to_container(results.depth, received)
-        if results.valid is None:
-            return depth
-        estimate = results.estimated_depth
-        return UpsampledDepth(
-            depth=depth,
-            valid=to_container(results.valid, received),
-            estimated_depth=None if estimate is None else to_container(estimate, received),
-            scale=scale,
-            weights=self.weights,
-            sha256=self.sha256,
-        )
+        return received, results, scale
 
     def warmup(self, height: int, width: int, *, tile: int | str = "auto", estimate_depth: bool = False) -> None:
         """Run every network as for an RGB image of this size: its memory, kernels and CUDA graphs are ready then.
@@ -263,7 +269,7 @@ class DepthUpsampler:
                 for _ in range(2 if self._replays else 1):  # what comes twice is recorded
                     runner(*(torch.zeros(1, count, *side, device=runner.home) for count in (3, channels)))
 
-    def is_for(self, scale: float) -> bool:
+    def supports_scale(self, scale: float) -> bool:
         """Whether the weights were trained for this scale (a tenth beyond their range counts), or do not say."""
         low, high = self.scales or (scale, scale)
         return low / SCALE_TOLERANCE <= scale <= high * SCALE_TOLERANCE
@@ -273,15 +279,15 @@ class DepthUpsampler:
         return TileRunner(network, self.device, self.dtype, estimate_depth, replay)
 
     def _warn_of_other_scales(self, scale: float) -> None:
-        if self.scales is not None and not self.is_for(scale):
+        if self.scales is not None and not self.supports_scale(scale):
             low, high = self.scales
             trained = f"x{low:g}" if low == high else f"x{low:g} to x{high:g}"
-            warnings.warn(f"weights {self.weights!r} were trained for {trained}, not for x{scale:g}", stacklevel=3)
+            warnings.warn(f"weights {self.name!r} were trained for {trained}, not for x{scale:g}", stacklevel=4)
 
 
 def upsample_depth(
     rgb: ArrayLike,
-    lr_depth: ArrayLike,
+    lr_depth: DepthLike,
     scale: float | str = "auto",
     *,
     weights: str | os.PathLike[str] = DEFAULT_WEIGHTS,
@@ -291,24 +297,50 @@ def upsample_depth(
     fill_holes: bool = False,
     invalid: float | None = None,
     tile: int | str = "auto",
-    return_details: bool = False,
-    estimate_depth: bool = False,
-) -> Restored | UpsampledDepth:
+) -> DepthLike:
     """Up-sample depth to the size of its RGB image; the model stays loaded between calls.
 
-    `weights`, `revision`, `device` and `precision` as in `DepthUpsampler.from_pretrained`, everything else, the
-    result and the errors as in `DepthUpsampler.__call__`.
+    Parameters
+    ----------
+    rgb
+        (H, W, 3) or (B, H, W, 3), registered to the depth: uint8, uint16, or float in [0, 1]; NumPy, PIL, or
+        a torch tensor with channels first. Grey is repeated, alpha ignored.
+    lr_depth
+        (h, w) or (B, h, w) depth or disparity in any unit: uint8, uint16, int32, float16/32/64; NumPy, PIL
+        or torch. Holes are 0, and NaN or +-inf in floats.
+    scale
+        2 to 16, whole or not, or "auto": from the two sizes, which fit if |H - h s| < s and |W - w s| < s.
+    weights
+        Name of a checkpoint, .safetensors file, folder with one, or Hub repository.
+    revision
+        Commit, tag or branch of a Hub repository.
+    device
+        Where to run; by default (None or "auto") the first there is of cuda, mps and cpu.
+    precision
+        "fp16" or "fp32" inside the network; "auto" is fp16 on CUDA.
+    fill_holes
+        Return filled depth instead of holes.
+    invalid
+        A further value that marks holes.
+    tile
+        Largest side of the tiles of a large image, a multiple of 16 from 64; "auto" for 768; "whole" for one pass.
+
+    Returns
+    -------
+    (H, W) or (B, H, W): the kind, dtype and unit of `lr_depth`, holes where the nearest LR sample is one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For containers, dtypes, image modes, shapes, values, a scale, a tile, a device, a precision or a name of weights
+        that do not fit.
+    OSError, ImportError
+        If the weights cannot be read or downloaded, are damaged, or are for OpenVINO, which is not installed.
+    MemoryError
+        If not even the least tile fits.
     """
-    return _cached_upsampler(os.fspath(weights), revision, str(device or "auto"), precision)(
-        rgb,
-        lr_depth,
-        scale,
-        fill_holes=fill_holes,
-        invalid=invalid,
-        tile=tile,
-        return_details=return_details,
-        estimate_depth=estimate_depth,
-    )
+    upsampler = _cached_upsampler(os.fspath(weights), revision, str(device or "auto"), precision)
+    return upsampler(rgb, lr_depth, scale, fill_holes=fill_holes, invalid=invalid, tile=tile)
 
 
 @lru_cache(maxsize=4)

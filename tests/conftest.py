@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from bridgenet_infer.graph import BridgeNet
 from bridgenet_infer.upsampler import DepthUpsampler
+from bridgenet_infer.weights import Checkpoint
 from datasets.folder import data_folder
 from testing import tiny
 from testing.command_lines import ParsedError
@@ -28,7 +29,7 @@ def tiny_model() -> BridgeNet:
 
 @pytest.fixture(scope="session")
 def tiny_upsampler(tiny_model: BridgeNet) -> DepthUpsampler:
-    return DepthUpsampler(tiny_model, device="cpu", weights="tiny")
+    return DepthUpsampler(Checkpoint(tiny_model, name="tiny"), device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def test_dtype_shape_and_hole_mask(
 ) -> None:
     rgb, depth = make_pair(seed, dtype, h, w, scale)
     before = depth.copy()
-    result = tiny_upsampler(rgb, depth, scale, return_details=True)
+    result = tiny_upsampler.predict(rgb, depth, scale)
     assert isinstance(result.depth, np.ndarray)
     assert result.depth.dtype == depth.dtype
     assert result.depth.shape == rgb.shape[:2]
@@ -64,7 +64,7 @@ def test_dtype_shape_and_hole_mask(
 @given(seeds, dtypes, sides, sides)
 def test_filled_holes_leave_no_hole(tiny_upsampler: DepthUpsampler, seed: int, dtype: str, h: int, w: int) -> None:
     rgb, depth = make_pair(seed, dtype, h, w, 4)
-    result = tiny_upsampler(rgb, depth, 4, fill_holes=True, return_details=True)
+    result = tiny_upsampler.predict(rgb, depth, 4, fill_holes=True)
     assert bool(np.all(result.valid)) == bool((~is_hole(depth)).any())
     assert is_hole(np.asarray(result.depth)).any() != bool((~is_hole(depth)).any())
 
@@ -127,7 +127,7 @@ def test_constant_depth_comes_back_exactly(tiny_upsampler: DepthUpsampler, seed:
 def test_a_frame_without_any_valid_pixel_stays_a_frame_of_holes(tiny_upsampler: DepthUpsampler, dtype: str) -> None:
     depth = np.zeros((2, 4, 5), dtype)
     depth[1] = 9
-    result = tiny_upsampler(np.zeros((2, 32, 40, 3), np.uint8), depth, 8, fill_holes=True, return_details=True)
+    result = tiny_upsampler.predict(np.zeros((2, 32, 40, 3), np.uint8), depth, 8, fill_holes=True)
     assert not np.asarray(result.depth)[0].any()
     assert not np.asarray(result.valid)[0].any()
     assert (np.asarray(result.depth)[1] == 9).all()
@@ -230,14 +230,15 @@ def test_threads_share_one_upsampler(tiny_upsampler: DepthUpsampler) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(serial, parallel, strict=True))
 
 
-def test_the_function_and_the_class_agree(shipped: DepthUpsampler) -> None:
+def test_function_call_and_predict_agree(shipped: DepthUpsampler) -> None:
     rgb, depth = make_pair(5, "uint16", 6, 8, 8)
-    details = upsample_depth(rgb, depth, 8, device="cpu", return_details=True, estimate_depth=True)
+    details = shipped.predict(rgb, depth, 8, estimate_depth=True)
     assert isinstance(details, UpsampledDepth)
     assert np.array_equal(details.depth, shipped(rgb, depth, 8))
+    assert np.array_equal(details.depth, upsample_depth(rgb, depth, 8, device="cpu"))
     assert details.estimated_depth is not None
     assert (details.weights, len(details.sha256), details.scale) == ("default", 64, 8.0)
-    assert shipped(rgb, depth, 8, return_details=True).estimated_depth is None
+    assert shipped.predict(rgb, depth, 8).estimated_depth is None
 
 
 def test_the_lr_kernel_re_applied_to_the_result_returns_the_input(shipped: DepthUpsampler) -> None:

@@ -73,9 +73,7 @@ class PoolPlan:
 
     def file_name(self, scenes: list[Path]) -> str:
         """Where `load_or_build_pool` keeps it: a pool of other scenes has another name."""
-        listed = "".join(f"{p.parent.name}/{p.name} {sum(f.stat().st_size for f in p.iterdir())}\n" for p in scenes)
-        digest = hashlib.sha256(listed.encode()).hexdigest()[:12]
-        return f"{self.size}-{self.procedural}-{self.raycast}-{self.resized}-{self.seed}-{digest}.pt"
+        return f"{self.size}-{self.procedural}-{self.raycast}-{self.resized}-{self.seed}-{scenes_sha256(scenes)}.pt"
 
 
 def plans_of(config: DataConfig) -> list[PoolPlan]:
@@ -98,6 +96,12 @@ def plans_of(config: DataConfig) -> list[PoolPlan]:
 def list_scenes(folder: Path | None) -> list[Path]:
     """Folders with a meta.json below `folder`, in a fixed order."""
     return sorted(path.parent for path in folder.rglob("meta.json")) if folder else []
+
+
+def scenes_sha256(scenes: list[Path]) -> str:
+    """Twelve digits for the names and sizes of real scenes."""
+    listed = "".join(f"{p.parent.name}/{p.name} {sum(f.stat().st_size for f in p.iterdir())}\n" for p in scenes)
+    return hashlib.sha256(listed.encode()).hexdigest()[:12]
 
 
 def build_pool(plan: PoolPlan, scenes: list[Path], workers: int) -> Pool:

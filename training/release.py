@@ -12,7 +12,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from datasets.folder import data_folder
 from simulation.degrade import LR_KERNELS
 from simulation.sensors import SENSORS
 from training.config import DataConfig, RunConfig, load_config
+from training.lineage import Lineage, Stage, total_seconds
 from training.validation import load_scenes, validate, validate_sensed
 
 DATA = "procedural scenes of this project; Middlebury 2001, 2003, 2006 and 2014 (training views)"
@@ -44,7 +45,7 @@ trained from scratch by this project. Licence: {licence}.
 | sha256 | `{sha256}` |
 | LR in training | {kernel}; 8-bit in {integer:.0%} of the batches, holes filled before |
 | data | {data} |
-| training, last stages | {hours:.2f} h on {hardware} |
+| training{timed} | {hours:.2f} h on {hardware} |
 {stages}
 | graph | `{config}` |
 
@@ -68,10 +69,15 @@ class Trained:
     def read(cls, path: Path, config: Path) -> Trained:
         """OSError if there is no such file, ValueError if the state is of another configuration."""
         trained = cls(torch.load(path, map_location="cpu", weights_only=True), load_config(config))
-        last = trained.state["lineage"][-1]["config"]
+        last = trained.lineage[-1].config
         if last != trained.config.name or trained.state["model_config"] != trained.config.model.to_json():
             raise ValueError(f"{path} is a state of {last!r}, not of {config}")
         return trained
+
+    @property
+    def lineage(self) -> Lineage:
+        """All stages up to this one."""
+        return tuple(Stage(**fields) for fields in self.state["lineage"])
 
     def model(self) -> BridgeNet:
         """The moving average of its weights."""
@@ -97,16 +103,9 @@ def release(name: str, runs: Sequence[Trained], hardware: str) -> dict[str, Any]
     ValueError
         If several graphs differ, or one of several has no `network_scale`.
     """
-    single = len(runs) == 1
-    model = runs[0].model() if single else NetworkPerScale({_network_scale(run): run.model() for run in runs})
-    kernel = "; ".join(dict.fromkeys(lr_in_words(run.config.data) for run in runs))
-    scales = [scale for run in runs for scale in run.config.data.scales]
-    notes = {
-        "scales": f"{min(scales):g}-{max(scales):g}",
-        "lr_kernel": kernel,
-        "licence": LICENCE,
-    }
-    payload = checkpoint_bytes(model, notes)
+    model, payload = make_checkpoint(runs)
+    scales = _scales(runs)
+    seconds, known = total_seconds(run.lineage for run in runs)
     entry: dict[str, Any] = {
         "name": name,
         "file": f"{name}.safetensors",
@@ -115,19 +114,36 @@ def release(name: str, runs: Sequence[Trained], hardware: str) -> dict[str, Any]
         "repo_id": None,  # a new file: training.publish fills in where it put it
         "revision": None,
         "scales": [min(scales), max(scales)],
-        "lr_kernel": kernel,
+        "lr_kernel": _kernels(runs),
         "data": DATA,
         "licence": LICENCE,
         "config": json.loads(model.config.to_json()),
         "training": {
-            "seconds": round(sum(run.state["seconds"] for run in runs)),  # of the last stages alone
+            "seconds": round(seconds),
             "hardware": hardware,
-            "lineages": [run.state["lineage"] for run in runs],
+            "lineages": [[asdict(stage) for stage in run.lineage] for run in runs],
         },
-        "metrics": {"validation": _validate(model, [run.config for run in runs])},
+        "metrics": {"validation": validate_network(model, [run.config for run in runs])},
     }
-    install(entry, payload, _card(entry, runs, sum(p.numel() for p in model.parameters())))
+    install(entry, payload, _card(entry, runs, sum(p.numel() for p in model.parameters()), known))
     return entry
+
+
+def make_checkpoint(runs: Sequence[Trained]) -> tuple[BridgeNet | NetworkPerScale, bytes]:
+    """The network of one run, or of several for a scale each, and the file that holds it; ValueError as `release`."""
+    single = len(runs) == 1
+    model = runs[0].model() if single else NetworkPerScale({_network_scale(run): run.model() for run in runs})
+    scales = _scales(runs)
+    notes = {"scales": f"{min(scales):g}-{max(scales):g}", "lr_kernel": _kernels(runs), "licence": LICENCE}
+    return model, checkpoint_bytes(model, notes)
+
+
+def _scales(runs: Sequence[Trained]) -> list[float]:
+    return [scale for run in runs for scale in run.config.data.scales]
+
+
+def _kernels(runs: Sequence[Trained]) -> str:
+    return "; ".join(dict.fromkeys(lr_in_words(run.config.data) for run in runs))
 
 
 def _network_scale(run: Trained) -> float:
@@ -136,8 +152,8 @@ def _network_scale(run: Trained) -> float:
     return float(run.config.network_scale)
 
 
-def _validate(model: Network, configs: Sequence[RunConfig]) -> dict[str, float]:
-    """Errors on the validation scenes; empty where these are absent."""
+def validate_network(model: Network, configs: Sequence[RunConfig]) -> dict[str, float]:
+    """Errors of a checkpoint on the validation scenes, as its manifest entry has them; empty where these are absent."""
     scenes, device = load_scenes(data_folder() / "val"), torch.device("cpu")
     if not scenes:
         return {}
@@ -172,19 +188,17 @@ def lr_in_words(data: DataConfig) -> str:
     return next(iter(used)) if len(used) == 1 else ", ".join(f"{name} {share:.0%}" for name, share in used.items())
 
 
-def lineage_in_words(stages: list[dict[str, Any]]) -> str:
+def lineage_in_words(stages: Sequence[Stage]) -> str:
     """Every stage with its configuration, seed and steps."""
     words = []
     for stage in stages:
-        ending = ", its rates falling to zero" if stage["decay"] else ""
-        start = f" (from weights of sha256 {stage['start'][:12]})" if stage["start"] else ""
-        words.append(
-            f"{stage['config']}.toml{start}, seed {stage['seed']}: {stage['first']:,} to {stage['last']:,}{ending}"
-        )
+        ending = ", its rates falling to zero" if stage.decay else ""
+        start = f" (from weights of sha256 {stage.start[:12]})" if stage.start else ""
+        words.append(f"{stage.config}.toml{start}, seed {stage.seed}: {stage.first:,} to {stage.last:,}{ending}")
     return "; ".join(words)
 
 
-def _card(entry: dict[str, Any], runs: Sequence[Trained], parameters: int) -> str:
+def _card(entry: dict[str, Any], runs: Sequence[Trained], parameters: int, all_timed: bool) -> str:
     low, high = entry["scales"]
     return CARD.format(
         **entry,
@@ -193,6 +207,7 @@ def _card(entry: dict[str, Any], runs: Sequence[Trained], parameters: int) -> st
         kernel=entry["lr_kernel"],
         integer=runs[0].config.data.integer_share,
         stages="\n".join(map(_stages_in_words, runs)),
+        timed="" if all_timed else ", stages whose time was kept",
         hours=entry["training"]["seconds"] / 3600,
         hardware=entry["training"]["hardware"],
         validation=", ".join(f"{k} {v:.3f}" for k, v in entry["metrics"]["validation"].items()) or "none",
@@ -203,7 +218,7 @@ def _stages_in_words(run: Trained) -> str:
     data, scale = run.config.data, run.config.network_scale
     patches = f"{data.batch} patches of {data.patch} x {data.patch} a step at the end"
     label = "lineage" if scale is None else f"lineage of x{scale:g}"
-    return f"| {label} | {lineage_in_words(run.state['lineage'])}; {patches} |"
+    return f"| {label} | {lineage_in_words(run.lineage)}; {patches} |"
 
 
 def main() -> None:

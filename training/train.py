@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import argparse
 import copy
-import hashlib
 import io
 import math
 import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,9 @@ from bridgenet_infer.weights import load_checkpoint
 from datasets.folder import data_folder
 from training.config import OptimConfig, RunConfig, load_config
 from training.curves import append_row, keep_rows, plot_curve
+from training.lineage import Stage, current_commit, weights_sha256
 from training.muon import Muon, owned_by_muon
-from training.pool import Pool, load_or_build_pool, plans_of
+from training.pool import Pool, list_scenes, load_or_build_pool, plans_of, scenes_sha256
 from training.sampler import Batch, draw, make_batch
 from training.validation import load_scenes, validate, validate_sensed
 
@@ -87,22 +87,6 @@ def losses(model: BridgeNet, batch: Batch, config: OptimConfig, step: int, parts
     return loss_dsr, ((d_de.float() - batch.mde_truth).abs() * batch.weight).sum() / batch.weight.sum()
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One link of a checkpoint's lineage: steps `first` to `last` of a configuration, the last `decay` falling.
-
-    `start` is the sha256 of the file that it began with; without one it began with random weights, or with the link
-    before if that ended at its first step.
-    """
-
-    config: str
-    seed: int
-    first: int
-    last: int
-    decay: int = 0
-    start: str | None = None
-
-
 class Run:
     """State of one training run: model, its moving average, optimisers and the step counter."""
 
@@ -114,10 +98,9 @@ class Run:
         self.optimisers = make_optimisers(self.model, config.optim)
         self.peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in self.optimisers]
         self.step = 0
-        self.seconds = 0.0
-        self.lineage: list[Stage] = []
-        self.first = 0
-        self.started_from: str | None = None
+        self.seconds = 0.0  # since this stage began
+        self.lineage: list[Stage] = []  # before this stage
+        self.stage = Stage(config.name, config.seed, 0, 0)
 
     def train_step(self) -> tuple[Tensor, Tensor]:
         """One step; the losses stay on the device (no host synchronisation)."""
@@ -145,13 +128,14 @@ class Run:
     @property
     def stages(self) -> list[Stage]:
         """The whole lineage, up to this step."""
-        config = self.config
-        now = Stage(config.name, config.seed, self.first, self.step, config.optim.decay, self.started_from)
+        name, seed, decay = self.config.name, self.config.seed, self.config.optim.decay
+        now = replace(self.stage, config=name, seed=seed, last=self.step, decay=decay, seconds=self.seconds)
         return [*self.lineage, now]
 
     def fall(self, steps: int) -> None:
         """Let the rates fall to zero over the next `steps` steps, and end there."""
-        self.lineage, self.first, self.started_from = self.stages, self.step, None
+        self.lineage, self.seconds = self.stages, 0.0
+        self.stage = replace(self.stage, first=self.step, start=None)
         self.config = replace(
             self.config, optim=replace(self.config.optim, steps=self.step + steps, decay=steps, warmup=0)
         )
@@ -175,14 +159,13 @@ class Run:
     def start_from(self, path: Path) -> None:
         """Begin with the weights of a checkpoint, or the moving average of another run, whose lineage goes on here."""
         if path.suffix == ".safetensors":
-            network = network_for(load_checkpoint(path)[0], self.config.network_scale or self.config.data.scales[0])
-            weights = network.state_dict()
+            weights = weights_for(self.config, path)
         else:
             state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
             weights = state["ema"]
             self.lineage = [Stage(**fields) for fields in state.get("lineage", [])]
         self.start(weights)
-        self.started_from = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.stage = replace(self.stage, start=weights_sha256(weights))
 
     def start(self, weights: Mapping[str, Tensor]) -> None:
         """Begin with `weights` of a graph with more or fewer residual blocks (new ones start untrained).
@@ -209,9 +192,14 @@ class Run:
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
         self.step, self.seconds = state["step"], state["seconds"]
-        *earlier, now = (Stage(**fields) for fields in state["lineage"])
-        self.lineage, self.first, self.started_from = earlier, now.first, now.start
+        *self.lineage, self.stage = (Stage(**fields) for fields in state["lineage"])
         self.config = replace(self.config, optim=replace(self.config.optim, **state["schedule"]))
+
+
+def weights_for(config: RunConfig, checkpoint: Path) -> dict[str, Tensor]:
+    """Of the network in a checkpoint that a run of `config` starts from; OSError as `load_checkpoint`."""
+    network = network_for(load_checkpoint(checkpoint)[0], config.network_scale or config.data.scales[0])
+    return network.state_dict()
 
 
 def train(
@@ -249,6 +237,7 @@ def train(
         run.fall(decay)
     elif start_from is not None:
         run.start_from(start_from)
+    run.stage = replace(run.stage, scenes=scenes_sha256(list_scenes(real)), code=current_commit())
     keep_rows(curve, run.step)  # a row may have been written just before a kill, its checkpoint not
     _train_on(run, last, curve, stop_at, time.perf_counter() + seconds)
     plot_curve(curve, folder / "curve.png")

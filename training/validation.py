@@ -17,6 +17,7 @@ from bridgenet_infer.backends.per_scale import Network
 from bridgenet_infer.pipeline.holes import fill_holes
 from bridgenet_infer.pipeline.resample import resize_bicubic
 from bridgenet_infer.upsampler import DepthUpsampler
+from bridgenet_infer.weights import Checkpoint
 from simulation.degrade import make_lr, to_eight_bit
 from simulation.sensors import SENSORS, disturb_guide, millimetres_to_disparity, sense_disparity
 from training.pool import read_scene
@@ -61,7 +62,7 @@ def validate(model: Network, scenes: list[Scene], scales: tuple[int, ...], devic
     share away from a far patch in the LR depth. All are means over the groups of scenes, so that large images count as
     much as many small ones. Score and far together decide on releases.
     """
-    upsampler = DepthUpsampler(model, device=device)
+    upsampler = DepthUpsampler(Checkpoint(model), device=device)
     means: dict[str, float] = {}
     for scale in scales:
         groups: dict[str, list[tuple[float, ...]]] = defaultdict(list)
@@ -109,7 +110,7 @@ def _mad(scene: Scene, prediction: npt.NDArray[np.generic], where: npt.NDArray[n
 
 def validate_sensed(model: Network, scenes: list[Scene], scale: int, device: torch.device) -> float:
     """Mean MAD in grey levels over all sensors, of the valid pixels that were measured; the guide is disturbed."""
-    upsampler = DepthUpsampler(model, device=device)
+    upsampler = DepthUpsampler(Checkpoint(model), device=device)
     errors = []
     for index, (scene, sensor) in enumerate(product(scenes, SENSORS.values())):
         generator = torch.Generator().manual_seed(index)

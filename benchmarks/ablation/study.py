@@ -25,6 +25,7 @@ from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.graph.bridges import ContentGuidanceBridge, HighFrequencyAttentionBridge
+from bridgenet_infer.weights import Checkpoint
 from datasets.folder import existing_data_folder
 from datasets.scenes import middlebury2005
 from training.config import RunConfig, make_config, read_toml
@@ -122,7 +123,7 @@ def score(run: Run, device: torch.device) -> dict[str, float]:
     """Of a run's moving average: the release's score and MAD on the validation scenes, and MAD on Middlebury 2005."""
     scenes = load_scenes(existing_data_folder() / "val")
     trials = [published(scene, SCALE) for scene in middlebury2005()]
-    scores, _ = score_scale({"run": DepthUpsampler(run.ema, device=device)}, trials, SCALE)
+    scores, _ = score_scale({"run": DepthUpsampler(Checkpoint(run.ema), device=device)}, trials, SCALE)
     sensed = {"sensed": validate_sensed(run.ema, scenes, SCALE, device)} if run.config.data.sensor_share > 0 else {}
     validation = validate(run.ema, scenes, (SCALE,), device)
     return {

@@ -39,12 +39,12 @@ def main() -> None:
         lr = scene.lr_depth(options.scale)
         depths = {
             "bicubic": round_to(bicubic(lr, scene.depth.shape), np.uint8),
-            upsampler.weights: np.asarray(upsampler(scene.rgb, lr, options.scale)),
+            upsampler.name: np.asarray(upsampler(scene.rgb, lr, options.scale)),
             "truth": scene.depth,
         }
         for number, (top, left) in enumerate(CROPS[scene.name]):
             window = (slice(top, top + SIDE), slice(left, left + SIDE))
-            path = options.out / f"{scene.name.lower()}_{number}_x{options.scale}_{upsampler.weights}.png"
+            path = options.out / f"{scene.name.lower()}_{number}_x{options.scale}_{upsampler.name}.png"
             write_picture(path, compose(scene.rgb[window], {name: depth[window] for name, depth in depths.items()}))
             print(path)
 

@@ -63,7 +63,7 @@ def main() -> None:
          f"{ours[i] / ours.sum():.1%}"] for i, kind in enumerate(KINDS)
     ]  # fmt: skip
     rows.append(["all", "100.0%", *(f"{e.sum() / pixels.sum():.3f}" for e in (plain, ours)), "100.0%"])
-    print(f"weights {upsampler.weights}, {options.scenes}, x{scale}")
+    print(f"weights {upsampler.name}, {options.scenes}, x{scale}")
     print(text_table(["", "pixels", "bicubic", "ours", "of our error"], rows))
     content = {"kinds": KINDS, "shares": shares.tolist()}
     write_result(options.out / f"{options.scenes}_x{scale}.json", content, [upsampler])

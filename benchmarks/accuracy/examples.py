@@ -40,7 +40,7 @@ def main() -> None:
             read_depth(FOLDER / name / f"{file}.png") for file in ("depth_lr", "depth")
         )  # fmt: skip
         results = {"bicubic": bicubic(lr, exact.shape)}
-        results |= {each.weights: np.asarray(each(rgb, lr, fill_holes=True)) for each in loaded}
+        results |= {each.name: np.asarray(each(rgb, lr, fill_holes=True)) for each in loaded}
         mask = (exact > 0) & nearest(lr > 0, exact.shape)
         figures[name] = {
             method: {"error mm": errors(result, exact, mask)[0], **deviation(result, lr)}

@@ -80,7 +80,7 @@ def measure(
     for index, (rgb, depth) in enumerate(sequence):
         lr = observe(rgb, depth, sensor, scale, seed=index)
         results: dict[str, Array] = {"bicubic": bicubic(fill_holes(lr, lr > 0), depth.shape)}
-        results |= {upsampler.weights: upsampler(rgb, lr, scale) for upsampler in upsamplers}
+        results |= {upsampler.name: upsampler(rgb, lr, scale) for upsampler in upsamplers}
         for name, result in results.items():
             errors.setdefault(name, []).append((result - depth) * 1000)
         measured &= nearest(lr > 0, depth.shape) & (depth > 0)
@@ -105,7 +105,7 @@ def measure_far_object(
         results: dict[str, Array] = {"bicubic": bicubic(lr, depth.shape)}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*if that marks holes")  # it does not
-            results |= {upsampler.weights: upsampler(rgb, lr, scale) for upsampler in upsamplers}
+            results |= {upsampler.name: upsampler(rgb, lr, scale) for upsampler in upsamplers}
         for name, result in results.items():
             stack.setdefault(name, []).append((result - depth) * 1000)
     scored = elsewhere(_far_object(small, 1.0), scale) & (depth > 0)

@@ -62,7 +62,7 @@ def main() -> None:
     for kernel, scale in cases:
         for upsampler in serving(loaded, scale):
             ours, plain = np.transpose([score(upsampler, scene, kernel, scale) for scene in scenes])
-            rows.append({"kernel": kernel, "scale": scale, "weights": upsampler.weights, "ours": ours.mean(),
+            rows.append({"kernel": kernel, "scale": scale, "weights": upsampler.name, "ours": ours.mean(),
                          "bicubic": plain.mean(), "mean ratio": ours.mean() / plain.mean(),
                          "worst ratio": (ours / plain).max()})  # fmt: skip
     cells = [[f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
@@ -77,7 +77,7 @@ def main() -> None:
 def serving(loaded: Sequence[DepthUpsampler], scale: float) -> list[DepthUpsampler]:
     """The weights made for a scale; between the table's scales also those made for the nearest of these."""
     closest = min(TABLE_SCALES, key=lambda own: abs(math.log(own / scale)))
-    return [each for each in loaded if each.is_for(scale) or each.scales == (closest, closest)]
+    return [each for each in loaded if each.supports_scale(scale) or each.scales == (closest, closest)]
 
 
 def score(upsampler: DepthUpsampler, scene: RgbdScene, kernel: str, scale: int) -> tuple[float, float]:

@@ -37,7 +37,7 @@ def main() -> int:
     scenes = middlebury2005()
     rows = {f"x{scale}": compare(half, full, scenes, scale) for scale in options.scales}
     worst = max(row["fp16 - fp32"][-1] for row in rows.values())
-    print(f"weights {half.weights} on {half.device}" + ("" if half.device.type == "cuda" else ", fp16 emulated"))
+    print(f"weights {half.name} on {half.device}" + ("" if half.device.type == "cuda" else ", fp16 emulated"))
     cells = [
         [f"{scale} {name}", *(f"{v:.4f}" for v in values)]
         for scale, row in rows.items()

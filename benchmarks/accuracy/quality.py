@@ -61,10 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "self_ensemble": options.self_ensemble,
         "scenes": [*MIDDLEBURY_2005, "mean"],
     }
-    named = ", ".join(f"{upsampler.weights} ({upsampler.sha256[:12]})" for upsampler in loaded)
+    named = ", ".join(f"{upsampler.name} ({upsampler.sha256[:12]})" for upsampler in loaded)
     print(f"weights {named}, LR: {result['lr']}")
     for scale in options.scales:
-        ours = {each.weights: each for each in loaded if each.is_for(scale)}
+        ours = {each.name: each for each in loaded if each.supports_scale(scale)}
         if options.degrade:
             trials = [degraded(scene, scale, options.degrade, options.guide_shift) for scene in scenes]
         else:

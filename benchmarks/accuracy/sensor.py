@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     kept, result = True, dict[str, object]()
     for scale in options.scales:
-        ours = {each.weights: each for each in loaded if each.is_for(scale)}
+        ours = {each.name: each for each in loaded if each.supports_scale(scale)}
         scores = [score_frame(ours, prepare(scene, scale), scale) for scene in scenes]
         print(f"x{scale}, masked RMSE in mm\n\n{format_scores(scores)}\n")
         result[f"x{scale}"] = {score.name: asdict(score) for score in scores}

@@ -72,7 +72,7 @@ def main() -> None:
         print(f"{tile}/{overlap} done", flush=True)
     print(format_rows(rows))
     print("\n".join(f"{name}: {meaning}" for name, meaning in COLUMNS.items()))
-    print(f"{len(pairs)} scenes of {options.scenes}, x{options.scale}, {upsampler.weights}, {upsampler.device}")
+    print(f"{len(pairs)} scenes of {options.scenes}, x{options.scale}, {upsampler.name}, {upsampler.device}")
     content = {"columns": COLUMNS, "rows": rows}
     write_result(options.out / f"{options.scenes}_x{options.scale}.json", content, [upsampler])
 

@@ -58,7 +58,7 @@ def main() -> None:
     figures: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
     for scale in options.scales:
         methods: dict[str, Method] = {"nearest": _nearest, "bicubic": _bicubic}
-        methods |= {each.weights: each for each in loaded if each.is_for(scale)}
+        methods |= {each.name: each for each in loaded if each.supports_scale(scale)}
         figures[f"x{scale}"] = {
             name: {kernel: measure(methods, streets, scale, kernel) for kernel in KERNELS}
             for name, streets in sets.items()

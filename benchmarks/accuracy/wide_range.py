@@ -49,7 +49,7 @@ def main() -> None:
     figures: dict[str, dict[str, dict[str, float]]] = {}
     for scale in options.scales:
         methods: dict[str, Method] = {"bicubic": _bicubic}
-        methods |= {each.weights: each for each in loaded if each.is_for(scale)}
+        methods |= {each.name: each for each in loaded if each.supports_scale(scale)}
         figures[f"x{scale}"] = {name: measure(method, scenes, scale) for name, method in methods.items()}
         print(f"{options.scenes}, {len(scenes)} scenes\n{format_scale(scale, figures[f'x{scale}'])}\n", flush=True)
     content = {"scenes": options.scenes, "figures": figures}

@@ -59,7 +59,7 @@ def main() -> None:
     options = parser.parse_args()
     loaded = [DepthUpsampler.from_pretrained(name, device="cpu") for name in options.weights]
     figures = {
-        f"{size[1]} x {size[0]}": {each.weights: measure(each, *make_pair(size), options.rounds) for each in loaded}
+        f"{size[1]} x {size[0]}": {each.name: measure(each, *make_pair(size), options.rounds) for each in loaded}
         for size in LR_SIZES
     }
     rows = [[f"{size}, {name}", *(f"{value:.2f}" for value in values.values())]

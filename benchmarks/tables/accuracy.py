@@ -232,11 +232,11 @@ def examples(result: Result) -> str:
     """Errors on the examples, and how far the shrunk result is from the LR input."""
     columns = {"error mm": "{:.1f}", "deviation %": "{:.2f}", "worst %": "{:.1f}", "bias %": "{:.2f}"}
     rows = [
-        [f"{name}, {label}", *(figure.format(figures[method][key]) for key, figure in columns.items())]
+        [f"{name}, {label}", *(figure.format(abs(figures[method][key]) if key == "bias %" else figures[method][key]) for key, figure in columns.items())]
         for name, figures in result["figures"].items()
         for method, label in {"bicubic": "bicubic", "default": "`default`"}.items()
     ]
-    return table(["", "error, mm", "mean deviation, %", "worst deviation, %", "bias, %"], rows)
+    return table(["", "error, mm", "mean deviation, %", "worst deviation, %", "bias, %, without its sign"], rows)
 
 
 def tiling(result: Result) -> str:

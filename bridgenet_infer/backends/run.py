@@ -101,7 +101,7 @@ class TileRunner:
 
     def _run(self, rgb: Tensor, d_up: Tensor) -> Tensor:
         result = self._forward(rgb, d_up, self.dtype)
-        finite = result.isfinite().flatten(1).all(1)
+        finite = _are_finite(result)
         if finite.all():
             return result
         if self.dtype != torch.float32:
@@ -110,7 +110,7 @@ class TileRunner:
                 self.warned = True
             broken = ~finite
             result[broken] = self._forward(rgb[broken], d_up[broken], torch.float32)
-        if not result.isfinite().all():
+        if not _are_finite(result).all():
             raise ValueError("the network's result is not finite: its weights are broken")
         return result
 
@@ -119,6 +119,12 @@ class TileRunner:
             return self.replay(rgb, d_up)
         inputs = (x.to(self.device) for x in (rgb, d_up))
         return run_network(self.model, dtype, self.estimate_depth, *inputs).to(self.home)
+
+
+def _are_finite(tiles: Tensor) -> Tensor:
+    """(N, C, h, w) -> (N,) bool. NaN is passed on by both extremes, which are far cheaper than a map of bool."""
+    values = tiles.flatten(1)
+    return values.amin(1).isfinite() & values.amax(1).isfinite()
 
 
 def run_network(model: SingleNetwork, dtype: torch.dtype, estimate_depth: bool, rgb: Tensor, d_up: Tensor) -> Tensor:

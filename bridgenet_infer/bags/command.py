@@ -7,7 +7,9 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
 
 from .. import __version__
 from ..ros.transforms import rigid
@@ -63,8 +65,8 @@ def _run(options: argparse.Namespace) -> BagReport | FolderReport:
         raise ValueError("OUT must not be IN")
     upsampler = DepthUpsampler.from_pretrained(options.weights, device=options.device)
 
-    def upsample(rgb: object, depth: object) -> object:
-        return upsampler(rgb, depth, options.scale, fill_holes=options.fill_holes)  # type: ignore[call-overload]
+    def upsample(rgb: npt.NDArray[Any], depth: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return upsampler(rgb, depth, options.scale, fill_holes=options.fill_holes)
 
     with _Bar() as bar:
         if is_tum_folder(options.input):

@@ -127,14 +127,8 @@ class Job:
 
     def _upsample(self, pair: Pair, rgb: Any, lr_depth: Any, upsampler: DepthUpsampler) -> dict[str, Any]:
         options, began = self.options, time.perf_counter()
-        result = upsampler(
-            rgb,
-            lr_depth,
-            options.scale,
-            fill_holes=options.fill_holes,
-            invalid=options.invalid,
-            tile=options.tile,
-            return_details=True,
+        result = upsampler.predict(
+            rgb, lr_depth, options.scale, fill_holes=options.fill_holes, invalid=options.invalid, tile=options.tile
         )
         depth, valid = np.asarray(result.depth), np.asarray(result.valid)
         seconds = time.perf_counter() - began

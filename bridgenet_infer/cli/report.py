@@ -43,7 +43,7 @@ def as_document(job: Job, outcomes: Sequence[Outcome], left_out: Sequence[LeftOu
         "version": __version__,
         "network": network
         and {
-            "weights": network.weights,
+            "weights": network.name,
             "sha256": network.sha256,
             "device": str(network.device),
             "precision": str(network.dtype).removeprefix("torch."),
@@ -60,7 +60,7 @@ def _one_line(job: Job, outcome: Outcome) -> str:
     holes = f"{f['holes']:.0%} holes, " if f["holes"] else ""
     return (
         f"{outcome.pair.output}: {f['width']} x {f['height']}, {kind}, x{f['scale']:g}, {holes}"
-        f"weights {network.weights}, {f['seconds']:.1f} s on {network.device}"
+        f"weights {network.name}, {f['seconds']:.1f} s on {network.device}"
     )
 
 

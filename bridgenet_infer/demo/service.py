@@ -110,7 +110,7 @@ class Service:
     def __init__(self, folder: Path, weights: str = DEFAULT_WEIGHTS) -> None:
         self.folder = folder
         self._load = lru_cache(maxsize=None)(DepthUpsampler.from_pretrained)
-        self.first = self._load(weights).weights
+        self.first = self._load(weights).name
         bundled = [name for name in read_manifest() if not name.endswith("int8") or find_spec("openvino")]
         self.weights = {self.first: weights, **{name: name for name in bundled if name != self.first}}
 

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         upsampler = DepthUpsampler.from_pretrained(options.weights, device="cpu")
-        path = options.output or Path(upsampler.weights + SUFFIXES[options.format][0])
+        path = options.output or Path(upsampler.name + SUFFIXES[options.format][0])
         path.parent.mkdir(parents=True, exist_ok=True)
         pairs = {rgb: (read_rgb(rgb), read_depth(depth)) for rgb, depth in options.pair or []}
         if not pairs:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = " (pip install 'bridgenet-infer[export]')" if isinstance(error, ImportError) else ""
         print(f"error: {error}{hint}", file=sys.stderr)
         return 2
-    print(f"{path}: {upsampler.weights} ({upsampler.sha256[:12]}), H and W multiples of {SIZE_MULTIPLE}")
+    print(f"{path}: {upsampler.name} ({upsampler.sha256[:12]}), H and W multiples of {SIZE_MULTIPLE}")
     for result in results:
         height, width = result.shape
         print(f"  {result.name} {height} x {width}: greatest difference {result.greatest:.1e}, mean {result.mean:.1e}")

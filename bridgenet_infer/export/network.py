@@ -92,13 +92,13 @@ def choose_network(upsampler: DepthUpsampler, scale: float | None) -> BridgeNet:
     """The network for a scale, which a single one does not ask for; raises as `export`."""
     if scale is None and scales_of(upsampler) != (None,):
         held = ", ".join(f"x{each:g}" for each in scales_of(upsampler) if each)
-        raise ValueError(f"weights {upsampler.weights!r} hold a network for each of {held}: name a scale")
+        raise ValueError(f"weights {upsampler.name!r} hold a network for each of {held}: name a scale")
     network = networks_of(upsampler.model)[0] if scale is None else network_for(upsampler.model, scale)
     if isinstance(network, CompiledBridgeNet):
-        raise ValueError(f"weights {upsampler.weights!r} are a converted network already")
+        raise ValueError(f"weights {upsampler.name!r} are a converted network already")
     if network.config.normalisation != "local":
         raise ValueError(
-            f"weights {upsampler.weights!r} are of the first generation: their surroundings are no longer told"
+            f"weights {upsampler.name!r} are of the first generation: their surroundings are no longer told"
         )
     return network
 
@@ -141,7 +141,7 @@ def pack_openvino(converted: Mapping[float | None, Any], upsampler: DepthUpsampl
 
 
 def _notes(upsampler: DepthUpsampler) -> dict[str, str]:
-    about = {"weights": upsampler.weights, "sha256": upsampler.sha256, "config": upsampler.model.config.to_json()}
+    about = {"weights": upsampler.name, "sha256": upsampler.sha256, "config": upsampler.model.config.to_json()}
     return CONTRACT | about
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
@@ -11,9 +11,19 @@ import torch
 from torch import Tensor
 
 Array = npt.NDArray[Any]
-CENTRE, STRAIGHT = 4, (1, 3, 5, 7)  # above, left, right and below, among the nine of `_neighbours`
-NEVER = torch.iinfo(torch.int64).max
-AT_ONCE = 2**16  # holes: the neighbours of all holes of a large map would not fit
+Mask = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.int64]
+Box = tuple[slice, slice]  # a window's rows and columns
+
+NEVER = 2**62  # the distance of a hole that knows no source, as part of its key
+AT_ONCE = 2**14  # samples that are flooded at once, so that their keys stay in the cache
+# moves (rows, columns) to the neighbours at one step, nearest first, then by row and column, and the bits that say
+# which of them are valid: every row's bits are left, right and centre
+MOVES = (-1, 0), (0, -1), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)
+BITS = 4, 8, 16, 128, 1, 2, 32, 64
+FIRST_DOWN, FIRST_ACROSS = np.array(
+    [(0, 0), *(next(m for m, bit in zip(MOVES, BITS, strict=True) if bits & bit) for bits in range(1, 256))]
+).T
 
 
 @overload
@@ -21,10 +31,10 @@ def fill_holes(depth: Tensor, valid: Tensor) -> Tensor: ...
 
 
 @overload
-def fill_holes(depth: Array, valid: npt.NDArray[np.bool_]) -> Array: ...
+def fill_holes(depth: Array, valid: Mask) -> Array: ...
 
 
-def fill_holes(depth: Tensor | Array, valid: Tensor | npt.NDArray[np.bool_]) -> Tensor | Array:
+def fill_holes(depth: Tensor | Array, valid: Tensor | Mask) -> Tensor | Array:
     """Give every invalid sample the depth of (nearly always) its nearest valid one; of equally near ones the first.
 
     Found by jump flooding. Every sample knows its source: itself if it is valid, else none yet. In steps of 2^k
@@ -37,7 +47,7 @@ def fill_holes(depth: Tensor | Array, valid: Tensor | npt.NDArray[np.bool_]) -> 
     depth
         (..., h, w) images, any dtype; values where `valid` is False are ignored.
     valid
-        Same shape, bool; both are tensors on one device, or both arrays.
+        Same shape, bool; both are tensors on one device, or both arrays. Sources are found on the host.
 
     Returns
     -------
@@ -53,62 +63,223 @@ def fill_holes(depth: Tensor | Array, valid: Tensor | npt.NDArray[np.bool_]) -> 
     if valid.all():
         return depth
     if isinstance(depth, Tensor):
-        holes, sources = _find_sources(torch.as_tensor(valid))
+        places, taken = (
+            torch.from_numpy(x).to(depth.device) for x in _find_sources(torch.as_tensor(valid).cpu().numpy())
+        )
         flat = depth.flatten()
-        return flat.index_copy(0, holes, flat[sources]).view_as(depth)
-    places, taken = (x.numpy() for x in _find_sources(torch.from_numpy(np.ascontiguousarray(valid))))
+        return flat.index_copy(0, places, flat[taken]).view_as(depth)
+    holes, sources = _find_sources(np.asarray(valid))
     filled: Array = depth.copy(order="C")
-    filled.flat[places] = filled.flat[taken]
+    flat_array = filled.reshape(-1)
+    flat_array[holes] = flat_array[sources]
     return filled
 
 
-def _find_sources(valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Flat indices of the holes that can be filled, and of the samples that they take their depth from.
+def _find_sources(valid: Mask) -> tuple[Indices, Indices]:
+    """(..., h, w) -> flat indices of all holes, and of the samples that they take their depth from.
 
-    A hole with a valid sample straight beside it at some step takes that one, whatever larger steps have found: all of
-    that lies at multiples of twice the step. So small steps are looked at first, to find the few holes that need more.
+    Where an image has no valid sample, that is the hole itself.
     """
-    known = valid.flatten()
-    holes = (~valid & valid.any(-1, keepdim=True).any(-2, keepdim=True)).flatten().nonzero()[:, 0]
-    needed, step = holes, 1
-    levels: list[tuple[int, Tensor, Tensor, Tensor]] = []
-    while len(needed) and step < max(valid.shape[-2:]):
-        settled, taken, open_, read = [], [], [], torch.zeros_like(known)
-        for part in torch.split(needed, AT_ONCE):
-            around = _neighbours(part, step, valid.shape)
-            beside = around[STRAIGHT, :]
-            found, first = known[beside].max(0)  # the first of several
-            settled.append(part[found])
-            taken.append(beside.gather(0, first[None])[0, found])
-            open_.append(part[~found])
-            read.index_fill_(0, around[:, ~found].flatten(), True)
-        levels.append((step, torch.cat(settled), torch.cat(taken), torch.cat(open_)))
-        needed = (read & ~known).nonzero()[:, 0]
-        step *= 2
-    source = torch.where(known, torch.arange(len(known), device=valid.device), -1)
-    for step, centres, sources, others in reversed(levels):
-        parts = (_neighbours(part, step, valid.shape) for part in torch.split(others, AT_ONCE))
-        source[others] = torch.cat([_nearest(around, source, valid.shape[-1]) for around in parts])
-        source[centres] = sources
-    return holes, source[holes]
+    holes, sources = [], []
+    images = np.ascontiguousarray(valid).reshape(-1, *valid.shape[-2:])
+    for i, image in enumerate(images):
+        for places, taken in _find_in_image(image):
+            holes.append(places + i * image.size)
+            sources.append(taken + i * image.size)
+    return np.concatenate(holes), np.concatenate(sources)
 
 
-def _neighbours(centres: Tensor, step: int, shape: torch.Size) -> Tensor:
-    """(n,) flat indices -> (9, n) those at a step, row by row; moves out of the image are not made."""
-    height, width = shape[-2:]
-    rows, columns = centres // width % height, centres % width
-    stay = torch.zeros_like(centres)
-    down = torch.stack((-step * width * (rows >= step), stay, step * width * (rows < height - step)))
-    across = torch.stack((-step * (columns >= step), stay, step * (columns < width - step)))
-    return ((centres + down)[:, None] + across).flatten(0, 1)
+def _find_in_image(valid: Mask) -> list[tuple[Indices, Indices]]:
+    """(h, w) -> pairs as of `_find_sources`, which together name every hole once.
+
+    A hole with a valid sample beside it at some step, straight or else diagonally, takes that one, whatever larger
+    steps have found: all of that lies at multiples of twice the step. So small steps are looked at first, to find the
+    few holes that need more.
+    """
+    height, width = valid.shape
+    first = _look(valid, ~valid, (slice(0, height), slice(0, width)), 1)
+    places = np.flatnonzero(first.beside)
+    found = [(places, places + (FIRST_DOWN * width + FIRST_ACROSS)[first.beside.reshape(-1)[places]])]
+    levels = [first]
+    while levels[-1].core is not None and 2 * levels[-1].step < max(valid.shape):
+        levels.append(_look_farther(valid, levels[-1]))
+    if first.core is not None:
+        found.append(_flood(valid, levels, first.core))
+    return found
 
 
-def _nearest(around: Tensor, source: Tensor, width: int) -> Tensor:
-    """The best of the sources that each centre and its neighbours know; -1 if there is none."""
-    candidates, centres = source[around], around[CENTRE]
-    down = candidates // width - centres // width
-    across = candidates - centres - down * width
-    rank = (down * down + across * across) * len(source) + candidates
-    # `amin` is ten times slower
-    best = reduce(torch.minimum, rank.masked_fill_(candidates < 0, NEVER))
-    return torch.where(best == NEVER, -1, best % len(source))
+@dataclass(frozen=True)
+class _Level:
+    """What is to be known about one step.
+
+    Attributes
+    ----------
+    step
+        In samples.
+    box
+        The window of the image that holds all holes whose sources after this step are needed.
+    beside
+        (n, m) which neighbours of those holes are valid, see `_valid_beside`; 0 for all other samples.
+    waiting
+        (n, m) bool: those of them with no valid neighbour, which depend on what larger steps find.
+    core
+        The window of the image that holds these; None if there are none.
+    """
+
+    step: int
+    box: Box
+    beside: npt.NDArray[np.uint8]
+    waiting: Mask
+    core: Box | None
+
+
+def _look(valid: Mask, needed: Mask, box: Box, step: int) -> _Level:
+    """The level of a step, where `needed` says which samples of a window are."""
+    around = _grown(box, step, valid.shape)
+    beside = _valid_beside(valid[around], step)[_within(around, box)] * needed
+    waiting = needed & (beside == 0)
+    rows, columns = np.flatnonzero(waiting.any(1)), np.flatnonzero(waiting.any(0))
+    if not len(rows):
+        return _Level(step, box, beside, waiting, None)
+    down, across = (
+        slice(s.start + int(x[0]), s.start + int(x[-1]) + 1) for s, x in zip(box, (rows, columns), strict=True)
+    )
+    return _Level(step, box, beside, waiting, (down, across))
+
+
+def _look_farther(valid: Mask, level: _Level) -> _Level:
+    """The level of twice the step of one that has a core."""
+    assert level.core is not None
+    box = _grown(level.core, level.step, valid.shape)
+    marked = np.zeros_like(valid[box])
+    marked[_within(box, level.core)] = level.waiting[_within(level.box, level.core)]
+    return _look(valid, _spread(marked, level.step) & ~valid[box], box, 2 * level.step)
+
+
+def _flood(valid: Mask, levels: list[_Level], core: Box) -> tuple[Indices, Indices]:
+    """Flat indices of the holes that wait at the first of the levels, whose core that is, and of their sources."""
+    boxes = [(core, 1), *((level.box, level.step) for level in levels[1:])]
+    read = [_grown(box, step, valid.shape) for box, step in boxes]
+    down, across = region = _hull([box[0] for box in read]), _hull([box[1] for box in read])
+    keys = _Keys(valid[region])
+    for level in reversed(levels):
+        if level.core is not None:
+            keys.flood(level.step, _within(region, level.core))
+        if level is not levels[0]:
+            keys.settle(level.step, level.beside, _within(region, level.box))
+    rows, columns = np.nonzero(levels[0].waiting[core])
+    inner = _within(region, core)
+    at, across_at = keys.sources(rows + inner[0].start, columns + inner[1].start)
+    width = valid.shape[1]
+    holes = (rows + core[0].start) * width + columns + core[1].start
+    return holes, (at + down.start) * width + across_at + across.start
+
+
+def _grown(box: Box, step: int, shape: tuple[int, ...]) -> Box:
+    """A window and what lies up to a step around it, within an image of (h, w)."""
+    down, across = (slice(max(s.start - step, 0), min(s.stop + step, side)) for s, side in zip(box, shape, strict=True))
+    return down, across
+
+
+def _within(outer: Box, inner: Box) -> Box:
+    """A window of the image as one of a larger window."""
+    down, across = (_within_span(o, i) for o, i in zip(outer, inner, strict=True))
+    return down, across
+
+
+def _within_span(outer: slice, inner: slice) -> slice:
+    return slice(inner.start - outer.start, inner.stop - outer.start)
+
+
+def _hull(spans: list[slice]) -> slice:
+    return slice(min(s.start for s in spans), max(s.stop for s in spans))
+
+
+def _valid_beside(valid: Mask, step: int) -> npt.NDArray[np.uint8]:
+    """(h, w): which neighbours at a step are valid, as a sum of `BITS`."""
+    known = valid.view(np.uint8)
+    row = np.left_shift(known, np.uint8(2))
+    row[:, step:] |= known[:, :-step]
+    row[:, :-step] |= (known << 1)[:, step:]
+    beside: npt.NDArray[np.uint8] = (row & 3) << 3
+    beside[step:] |= row[:-step]
+    beside[:-step] |= (row << 5)[step:]
+    return beside
+
+
+def _spread(marked: Mask, step: int) -> Mask:
+    """(h, w): what is marked, and its eight neighbours at a step."""
+    row = marked.copy()
+    row[:, step:] |= marked[:, :-step]
+    row[:, :-step] |= marked[:, step:]
+    spread: Mask = row.copy()
+    spread[step:] |= row[:-step]
+    spread[:-step] |= row[step:]
+    return spread
+
+
+class _Keys:
+    """What every sample of an image knows: its squared distance to its source, that one's row and its column.
+
+    They are the digits of one number, so that the least key is the best source. A hole that knows none is its own
+    source, and `NEVER` is added.
+    """
+
+    def __init__(self, valid: Mask) -> None:
+        height, width = valid.shape
+        self.low, self.high = ((side - 1).bit_length() for side in (width, height))  # bits of a column, of a row
+        self.rows = np.arange(height)[:, None] << self.low
+        self.columns = np.arange(width)
+        self.keys = np.where(valid, 0, NEVER) + (self.rows + self.columns)
+
+    def settle(self, step: int, beside: npt.NDArray[np.uint8], box: Box) -> None:
+        """Give the samples of a window that have valid ones beside them, see `_valid_beside`, the first of these."""
+        rows, columns = np.nonzero(beside != 0)
+        first = beside[rows, columns]
+        rows, columns = rows + box[0].start, columns + box[1].start
+        down, across = FIRST_DOWN * step, FIRST_ACROSS * step
+        sources = self.keys[rows + down[first], columns + across[first]]
+        self.keys[rows, columns] = sources + (down * down + across * across << self.low + self.high)[first]
+
+    def flood(self, step: int, core: Box) -> None:
+        """Let the samples of a window take the best source that they and their neighbours at a step know.
+
+        That does no harm to those that do not wait: they are not needed, or have a valid neighbour.
+        """
+        down, across = core
+        count = max(AT_ONCE // (across.stop - across.start), 1)
+        parts = [slice(start, min(start + count, down.stop)) for start in range(down.start, down.stop, count)]
+        best = [self._best(part, across, step) for part in parts]
+        for part, keys in zip(parts, best, strict=True):
+            self.keys[part, across] = keys
+
+    def _best(self, down: slice, across: slice, step: int) -> Indices:
+        """The keys after a step of a window of the image."""
+        height, width = self.keys.shape
+        _, reach = _grown((down, across), step, self.keys.shape)
+        scale = 2 * step << self.low + self.high  # seen from a step away, x^2 is (x + step)^2: more by this x + square
+        square = step * scale // 2
+        best: Indices = self.keys[down, across].copy()
+        for up in (-step, 0, step):
+            top, bottom = max(down.start + up, 0), min(down.stop + up, height)
+            if top >= bottom:
+                continue
+            keys = near = self.keys[top:bottom, reach]
+            lowest = best[top - up - down.start : bottom - up - down.start]
+            if up:
+                source_rows = keys & ((1 << self.high) - 1 << self.low)
+                near = keys + (source_rows - self.rows[top:bottom]) * (up // step * (scale >> self.low)) + square
+                np.minimum(lowest, near[:, _within_span(reach, across)], out=lowest)
+            aside = ((keys & (1 << self.low) - 1) - self.columns[reach]) * scale
+            near = near + square
+            for move, candidates in ((step, near + aside), (-step, near - aside)):
+                first, last = max(across.start + move, 0), min(across.stop + move, width)
+                if first < last:
+                    part = lowest[:, _within_span(across, slice(first - move, last - move))]
+                    np.minimum(part, candidates[:, _within_span(reach, slice(first, last))], out=part)
+        return best
+
+    def sources(self, rows: Indices, columns: Indices) -> tuple[Indices, Indices]:
+        """Rows and columns of the sources of samples."""
+        known = self.keys[rows, columns]
+        return known >> self.low & (1 << self.high) - 1, known & (1 << self.low) - 1

@@ -61,7 +61,9 @@ def measure_local_depth(depth: Array, seen: npt.NDArray[np.bool_], reference: Re
     above -= float(pivot)
     unit = math.ldexp(1, max(math.frexp(above.max())[1] - HEADROOM, LEAST_EXPONENT))
     above /= unit
-    holed, mask = (torch.from_numpy(x)[None, None] for x in (above.astype(np.float32), np.ascontiguousarray(seen)))
-    filled = fill_holes(holed, mask)
-    measured = local_range(filled) if reference == "local" else image_range(filled, mask)
+    filled = torch.from_numpy(fill_holes(above.astype(np.float32), seen))[None, None]
+    if reference == "local":
+        measured = local_range(filled)
+    else:
+        measured = image_range(filled, torch.from_numpy(np.ascontiguousarray(seen))[None, None])
     return LocalDepth(torch.cat((filled, *measured), 1)[0], float(pivot), unit)

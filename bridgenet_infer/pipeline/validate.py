@@ -223,8 +223,10 @@ def _check_range(array: Array | Tensor) -> None:
 
 
 def unit_range(rgb: Tensor) -> Tensor:
-    """Checked RGB of any dtype -> float32 in [0, 1], on its device."""
-    return rgb.float() / (1 if rgb.dtype.is_floating_point else torch.iinfo(rgb.dtype).max)
+    """Checked RGB of any dtype -> float32 in [0, 1], on its device; float32 comes back as it is."""
+    if rgb.dtype.is_floating_point:
+        return rgb.float()
+    return rgb.float().div_(torch.iinfo(rgb.dtype).max)  # in place: new memory of this size costs more than the sum
 
 
 def resolve_scale(scale: float | str, lr_size: Size, hr_size: Size) -> float:

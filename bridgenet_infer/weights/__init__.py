@@ -1,7 +1,7 @@
 """Pretrained weights: where they lie, whether they are what the manifest says, and the graph they make."""
 
 from .checkpoint import checkpoint_bytes, compiled_bytes, load_checkpoint
-from .load import Checkpoint, load_weights
+from .load import Checkpoint, available_weights, load_weights
 from .manifest import CHECKPOINT_FOLDER, DEFAULT_WEIGHTS, ManifestEntry, manifest_path, read_manifest
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "DEFAULT_WEIGHTS",
     "Checkpoint",
     "ManifestEntry",
+    "available_weights",
     "checkpoint_bytes",
     "compiled_bytes",
     "load_checkpoint",

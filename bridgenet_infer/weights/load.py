@@ -17,12 +17,31 @@ from .manifest import DEFAULT_WEIGHTS, MANIFEST, WORD, ManifestEntry, read_manif
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A verified checkpoint in memory: the network, its trained scales, its name and the file's sha256."""
+    """A network in memory, or one for each of several scales, and what its file says of it.
+
+    Attributes
+    ----------
+    scales
+        Least and largest scale that it was trained for, None if that is not known.
+    name, sha256
+        Of the file; both are empty for a network that comes from none.
+    """
 
     model: Network
-    scales: Scales | None
-    name: str
-    sha256: str
+    scales: Scales | None = None
+    name: str = ""
+    sha256: str = ""
+
+
+def available_weights() -> dict[str, Scales]:
+    """Names of the checkpoints that this installation knows, with the least and the largest scale of each.
+
+    Raises
+    ------
+    OSError
+        If the manifest is missing or damaged.
+    """
+    return {name: entry.scales for name, entry in read_manifest().items()}
 
 
 def load_weights(weights: str | os.PathLike[str], revision: str | None = None) -> Checkpoint:

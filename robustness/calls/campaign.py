@@ -22,6 +22,7 @@ from PIL import Image
 
 import bridgenet_infer
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.weights import Checkpoint
 from robustness.calls.changes import change
 from robustness.calls.checks import check_lr_kernel, check_result
 from robustness.calls.inputs import Case, draw_case
@@ -76,7 +77,8 @@ def _check_call(case: Case, upsampler: DepthUpsampler, bounded: bool) -> Verdict
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            result = upsampler(case.rgb, case.lr_depth, **case.options)
+            call = upsampler.predict if case.predict else upsampler
+            result: Any = call(case.rgb, case.lr_depth, **case.options)
         except Exception as error:
             result = error
     group = "valid" if case.expect == "result" else case.what
@@ -135,7 +137,7 @@ def check_refusal(error: Exception) -> None:
 @lru_cache
 def bounded_upsampler() -> DepthUpsampler:
     """The tiny graph, near interpolation."""
-    return DepthUpsampler(bounded_graph(), device="cpu", weights="bounded")
+    return DepthUpsampler(Checkpoint(bounded_graph(), name="bounded"), device="cpu")
 
 
 @lru_cache

@@ -30,8 +30,8 @@ def check_result(case: Case, result: Any, bounded: bool) -> None:
     bounded
         The network stays within `RESIDUAL` of interpolation, see `BoundedBridgeNet`.
     """
-    details = bool(case.options.get("return_details"))
-    assert isinstance(result, UpsampledDepth) == details, f"{type(result)} with return_details={details}"
+    details = case.predict
+    assert isinstance(result, UpsampledDepth) == details, f"{type(result)} with predict={details}"
     depth = to_batch(case, result.depth if details else result, case.container, case.raw.dtype)
     if isinstance(case.lr_depth, np.ndarray):
         given = result.depth if details else result

@@ -42,6 +42,8 @@ class Case:
         What makes it special.
     lr_depth, rgb, options
         As the public call takes them.
+    predict
+        Whether `DepthUpsampler.predict` is called, which gives details.
     raw
         (B, h, w) the depth in native byte order.
     invalid
@@ -57,6 +59,7 @@ class Case:
     rgb: Any
     lr_depth: Any
     options: dict[str, Any]
+    predict: bool
     raw: Array
     invalid: Any
     container: str
@@ -79,7 +82,10 @@ def draw_case(rng: Generator) -> Case:
     options = draw_options(rng, scale)
     if invalid is not None:
         options["invalid"] = invalid
-    return Case("result", pattern, rgb, lr_depth, options, raw, invalid, container, batched, size)
+    predict = rng.random() < 0.5
+    if predict and rng.random() < 0.5:
+        options["estimate_depth"] = True
+    return Case("result", pattern, rgb, lr_depth, options, predict, raw, invalid, container, batched, size)
 
 
 def draw_options(rng: Generator, scale: float) -> dict[str, Any]:
@@ -94,8 +100,6 @@ def draw_options(rng: Generator, scale: float) -> dict[str, Any]:
     choices: dict[str, list[Any]] = {
         "fill_holes": [True, False],
         "tile": ["auto", "whole", 64, 80, np.int64(96), 2**40],
-        "return_details": [True, True, False],
-        "estimate_depth": [True, False],
     }
     options |= {name: pick(rng, values) for name, values in choices.items() if rng.random() < 0.5}
     return options

@@ -55,7 +55,7 @@ def test_tensors_come_back_on_the_gpu_with_the_arrays_values(
 ) -> None:
     rgb, lr = desk
     expected = pair[1](rgb, lr, 8)
-    result = pair[1](torch.from_numpy(rgb).permute(2, 0, 1).cuda(), torch.from_numpy(lr).cuda(), 8, return_details=True)
+    result = pair[1].predict(torch.from_numpy(rgb).permute(2, 0, 1).cuda(), torch.from_numpy(lr).cuda(), 8)
     assert result.depth.device.type == result.valid.device.type == "cuda"
     assert result.depth.dtype == torch.uint16
     assert np.array_equal(result.depth.cpu().numpy(), expected)

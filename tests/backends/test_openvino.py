@@ -15,6 +15,7 @@ from bridgenet_infer.cli import main
 from bridgenet_infer.cli.selftest import make_scene
 from bridgenet_infer.export import convert_to_openvino, export, pack_openvino
 from bridgenet_infer.graph import build_bridgenet
+from bridgenet_infer.weights import Checkpoint
 from testing.tiny import TINY, randomise
 from training.quantise import kept_names, quantise
 
@@ -25,7 +26,7 @@ pytest.importorskip("onnxscript", reason="needs the extra export")
 @pytest.fixture(scope="module")
 def floats() -> DepthUpsampler:
     model = randomise(build_bridgenet(TINY))
-    return DepthUpsampler(model, device="cpu", weights="tiny", sha256="ab" * 32, scales=(2, 8))
+    return DepthUpsampler(Checkpoint(model, name="tiny", sha256="ab" * 32, scales=(2, 8)), device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_what_it_cannot_do_is_said(packed: Path, compiled: DepthUpsampler, wish:
         DepthUpsampler.from_pretrained(packed, **wish)  # type: ignore[arg-type]
     rgb, lr = next(frames(1))
     with pytest.raises(ValueError, match="no depth estimate"):
-        compiled(rgb, lr, 4, return_details=True, estimate_depth=True)
+        compiled.predict(rgb, lr, 4, estimate_depth=True)
     with pytest.raises(ValueError, match="converted network already"):
         convert_to_openvino(compiled)
 

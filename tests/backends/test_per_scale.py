@@ -17,7 +17,7 @@ from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.backends.per_scale import NetworkPerScale, network_for
 from bridgenet_infer.export import check_parity, export
 from bridgenet_infer.graph import BridgeNet, build_bridgenet
-from bridgenet_infer.weights import checkpoint_bytes, load_checkpoint
+from bridgenet_infer.weights import Checkpoint, checkpoint_bytes, load_checkpoint
 from bridgenet_infer.weights.checkpoint import METADATA_KEY
 from testing.tiny import TINY, tiny_model
 
@@ -54,7 +54,7 @@ def test_a_call_runs_one_network_and_a_file_keeps_them_all(stored: Path, several
         lr = rng.uniform(1, 3, (96 // scale, 96 // scale)).astype(np.float32)
         network = network_for(several, scale)
         assert isinstance(network, BridgeNet)
-        alone = DepthUpsampler(network, device="cpu")(rgb, lr, scale)
+        alone = DepthUpsampler(Checkpoint(network), device="cpu")(rgb, lr, scale)
         result = together(rgb, lr, scale)
         assert np.abs(result - alone).max() < 0.02  # fp16 storage
         results.append(result)

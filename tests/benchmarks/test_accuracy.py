@@ -23,6 +23,7 @@ from benchmarks.accuracy.sensor import format_scores, prepare, score_frame
 from benchmarks.accuracy.trials import degraded, published
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.graph import build_bridgenet
+from bridgenet_infer.weights import Checkpoint
 from datasets.folder import existing_data_folder
 from datasets.scenes import MIDDLEBURY_2005, RgbdScene, load_scene, middlebury2005, sensor_frames
 from testing.tiny import TINY
@@ -179,10 +180,12 @@ def test_missing_data_folder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_intermediate_scales_are_served_by_the_nearest_weights() -> None:
     model = build_bridgenet(TINY)
     ranges = {"default": (2, 16), "x4": (4, 4), "x8": (8, 8), "x16": (16, 16)}
-    loaded = [DepthUpsampler(model, device="cpu", weights=name, scales=scales) for name, scales in ranges.items()]
+    loaded = [
+        DepthUpsampler(Checkpoint(model, name=name, scales=scales), device="cpu") for name, scales in ranges.items()
+    ]
 
     def names(scale: float) -> list[str]:
-        return [upsampler.weights for upsampler in serving(loaded, scale)]
+        return [upsampler.name for upsampler in serving(loaded, scale)]
 
     assert [names(scale) for scale in (3, 6, 8, 12)] == [
         ["default", "x4"],
@@ -190,7 +193,7 @@ def test_intermediate_scales_are_served_by_the_nearest_weights() -> None:
         ["default", "x8"],
         ["default", "x16"],
     ]
-    assert [up.weights for up in serving(loaded[:1], 5)] == ["default"]
+    assert [up.name for up in serving(loaded[:1], 5)] == ["default"]
 
 
 def test_metric_scenes_are_scored_by_every_method(tiny_checkpoint: Path) -> None:

@@ -26,6 +26,7 @@ from bridgenet_infer.demo.scenes import Inputs, load_scene, shrink
 from bridgenet_infer.demo.service import OWN, Choice, Refusal, Service, Settings
 from bridgenet_infer.geometry import camera_matrix, depth_to_points
 from bridgenet_infer.read import read_depth
+from bridgenet_infer.weights import Checkpoint
 from examples.compare import bicubic as bicubic_of_the_example
 from examples.compare import errors as errors_of_the_example
 
@@ -81,7 +82,7 @@ def test_options_reach_the_api_and_its_warnings_the_page(
     tiny_upsampler: DepthUpsampler, rng: np.random.Generator, dtype: Any
 ) -> None:
     inputs = small_inputs(rng, dtype)
-    upsampler = DepthUpsampler(tiny_upsampler.model, device="cpu", weights="<tiny>", scales=(8, 8))
+    upsampler = DepthUpsampler(Checkpoint(tiny_upsampler.model, name="<tiny>", scales=(8, 8)), device="cpu")
     result = compare(upsampler, inputs, 4.0, fill_holes=True)
     with pytest.warns(UserWarning, match="trained for x8"):
         expected = upsampler(inputs.rgb, inputs.lr_depth, 4.0, fill_holes=True)

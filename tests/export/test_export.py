@@ -13,6 +13,7 @@ from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.export import CONTRACT, Format, check_parity, export
 from bridgenet_infer.export.__main__ import main
 from bridgenet_infer.graph import build_bridgenet
+from bridgenet_infer.weights import Checkpoint
 from testing.tiny import TINY, randomise
 
 onnx = pytest.importorskip("onnx", reason="needs the extra export")
@@ -32,7 +33,7 @@ def pair(height: int, width: int, holes: bool) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(("kind", "validity"), [("onnx", True), ("openvino", False)])
 def test_a_file_gives_what_torch_gives_at_any_size(tmp_path: Path, kind: Format, validity: bool) -> None:
     model = randomise(build_bridgenet(replace(TINY, validity_input=validity)))
-    upsampler = DepthUpsampler(model, device="cpu", weights="tiny", sha256="ab" * 32)
+    upsampler = DepthUpsampler(Checkpoint(model, name="tiny", sha256="ab" * 32), device="cpu")
     path = tmp_path / ("tiny.onnx" if kind == "onnx" else "tiny.xml")
     export(upsampler, path, kind)
     pairs = {"even": pair(64, 96, holes=False), "odd": pair(100, 180, holes=True)}
@@ -57,7 +58,7 @@ def test_the_command_prints_parity_and_refuses_wrong_suffixes(
     target = tmp_path / "made" / "tiny.onnx"
     assert main(["--weights", str(tiny_checkpoint), "-o", str(target)]) == 0
     assert "built-in scene" in capsys.readouterr().out
-    other = DepthUpsampler(randomise(build_bridgenet(TINY), seed=5), device="cpu")
+    other = DepthUpsampler(Checkpoint(randomise(build_bridgenet(TINY), seed=5)), device="cpu")
     (result,) = check_parity(other, target, {"pair": pair(64, 64, holes=False)})
     assert result.greatest > 1e-3  # another network is noticed
     assert main(["--weights", str(tiny_checkpoint), "-o", str(tmp_path / "tiny.pb")]) == 2

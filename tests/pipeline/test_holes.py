@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridgenet_infer.pipeline import holes
 from bridgenet_infer.pipeline.holes import fill_holes
 from bridgenet_infer.pipeline.validate import DEPTH_DTYPES
 
@@ -47,6 +50,18 @@ def sources_by_the_rule(valid: np.ndarray) -> np.ndarray:
 def test_every_hole_takes_what_the_rule_says(seed: int, height: int, width: int, share: float) -> None:
     valid = np.random.default_rng(seed).random((height, width)) > share
     assert np.array_equal(sources(valid), sources_by_the_rule(valid))
+
+
+@given(seeds, st.integers(1, 40), st.integers(1, 40), shares, st.sampled_from([1, 64, 2**14]))
+def test_compact_holes_and_parts_of_any_size_follow_the_rule(
+    seed: int, height: int, width: int, share: float, at_once: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    valid = rng.random((height, width)) > share / 4
+    top, left = rng.integers(height), rng.integers(width)
+    valid[top : top + rng.integers(1, height + 1), left : left + rng.integers(1, width + 1)] = False
+    with patch.object(holes, "AT_ONCE", at_once):
+        assert np.array_equal(sources(valid), sources_by_the_rule(valid))
 
 
 @given(seeds, sides, sides, shares)

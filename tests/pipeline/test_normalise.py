@@ -17,6 +17,7 @@ from bridgenet_infer.pipeline.local_depth import measure_local_depth
 from bridgenet_infer.pipeline.normalise import BOUND, denormalise, local_range, normalise
 from bridgenet_infer.pipeline.resample import resize_bicubic, resize_bilinear
 from bridgenet_infer.pipeline.validate import DEPTH_DTYPES
+from bridgenet_infer.weights import Checkpoint
 from testing.tiny import TINY
 
 seeds = st.integers(0, 2**31)
@@ -196,7 +197,10 @@ def test_weights_of_the_first_generation_see_the_range_of_the_whole_image(seed: 
     depth = rng.uniform(1, 2, (12, 15)).astype(np.float32)
     depth[4, 5] = 0
     model = build_bridgenet(replace(TINY, normalisation="image"))
-    upsampler, rgb = DepthUpsampler(model, device="cpu"), rng.integers(0, 256, (48, 64, 3), np.uint8)[:, :60]
+    upsampler, rgb = (
+        DepthUpsampler(Checkpoint(model), device="cpu"),
+        rng.integers(0, 256, (48, 64, 3), np.uint8)[:, :60],
+    )
     low, high = np.percentile(depth[depth > 0], (1, 99))
     filled = torch.from_numpy((fill_holes(depth, depth > 0) - low) / (high - low))[None, None].float()
     seen = seen_by_the_network(upsampler, rgb, depth)[..., :60]

@@ -19,6 +19,7 @@ from bridgenet_infer.pipeline.resample import resize_bicubic, resize_bilinear
 from bridgenet_infer.pipeline.restore import nearest, to_dtype
 from bridgenet_infer.pipeline.tile import cut_axis
 from bridgenet_infer.pipeline.validate import check_depth
+from bridgenet_infer.weights import Checkpoint
 from testing.tiny import TINY, randomise
 
 seeds = st.integers(0, 2**31)
@@ -67,9 +68,9 @@ def test_the_size_of_chunks_does_not_show(
     tiny_upsampler: DepthUpsampler, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     rgb, depth = make_pair(0)
-    expected = tiny_upsampler(rgb, depth, 4, return_details=True, estimate_depth=True)
+    expected = tiny_upsampler.predict(rgb, depth, 4, estimate_depth=True)
     monkeypatch.setattr(restore, "CHUNK", chunk)
-    result = tiny_upsampler(rgb, depth, 4, return_details=True, estimate_depth=True)
+    result = tiny_upsampler.predict(rgb, depth, 4, estimate_depth=True)
     for name in ("depth", "valid", "estimated_depth"):
         assert np.array_equal(getattr(result, name), getattr(expected, name)), name
 
@@ -84,7 +85,7 @@ def test_foreign_byte_order_and_strides_come_back_as_they_came(
     expected = tiny_upsampler(rgb, depth, 4, fill_holes=True)
     foreign = depth.astype(order + kind)
     foreign.flags.writeable = False
-    result = tiny_upsampler(rgb[::-1, ::-1][::-1, ::-1], foreign, 4, fill_holes=True, return_details=True)
+    result = tiny_upsampler.predict(rgb[::-1, ::-1][::-1, ::-1], foreign, 4, fill_holes=True)
     assert isinstance(result.depth, np.ndarray)
     assert result.depth.dtype == foreign.dtype
     assert np.array_equal(result.depth, expected)
@@ -95,9 +96,9 @@ def test_foreign_byte_order_and_strides_come_back_as_they_came(
 def test_details_come_in_the_container_of_the_depth(tiny_upsampler: DepthUpsampler) -> None:
     rgb, depth = make_pair(2, "uint16")
     kinds = {np.ndarray: depth, torch.Tensor: torch.from_numpy(depth), Image.Image: Image.fromarray(depth)}
-    plain = tiny_upsampler(rgb, depth, 4, return_details=True, estimate_depth=True)
+    plain = tiny_upsampler.predict(rgb, depth, 4, estimate_depth=True)
     for kind, lr in kinds.items():
-        result = tiny_upsampler(rgb, lr, 4, return_details=True, estimate_depth=True)
+        result = tiny_upsampler.predict(rgb, lr, 4, estimate_depth=True)
         assert isinstance(result.depth, kind)
         assert isinstance(result.estimated_depth, kind)
         assert isinstance(result.valid, np.ndarray if kind is Image.Image else kind)  # Pillow has no such image
@@ -109,11 +110,11 @@ def test_details_come_in_the_container_of_the_depth(tiny_upsampler: DepthUpsampl
 
 def test_the_estimate_is_the_graphs() -> None:
     torch.manual_seed(0)
-    upsampler = DepthUpsampler(randomise(build_bridgenet(TINY)), device="cpu")
+    upsampler = DepthUpsampler(Checkpoint(randomise(build_bridgenet(TINY))), device="cpu")
     seen: list[torch.Tensor] = []
     upsampler.model.register_forward_hook(lambda module, inputs, outputs: seen.append(outputs[1]))
     rgb, depth = make_pair(3)
-    result = upsampler(rgb, depth, 4, return_details=True, estimate_depth=True)
+    result = upsampler.predict(rgb, depth, 4, estimate_depth=True)
     assert result.estimated_depth is not None
     assert np.array_equal(result.estimated_depth, seen[0][0, 0, :44, :52].numpy())
     assert result.estimated_depth.dtype == np.float32

@@ -24,6 +24,7 @@ from bridgenet_infer.pipeline.enlarge import bicubic_taps, bilinear_taps, enlarg
 from bridgenet_infer.pipeline.resample import resize_bicubic, resize_bilinear
 from bridgenet_infer.pipeline.tile import MIN_TILE, Tiling, cut_axis, resolve_tiling
 from bridgenet_infer.read import read_depth, read_rgb
+from bridgenet_infer.weights import Checkpoint
 from testing.tiny import TINY, randomise
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -141,8 +142,8 @@ def test_tiles_keep_the_contract_and_nearly_the_result(
     tiny_upsampler: DepthUpsampler, seed: int, dtype: str, h: int, w: int, tile: int
 ) -> None:
     rgb, depth = make_pair(seed, h, w, 8, dtype)
-    whole = tiny_upsampler(rgb, depth, 8, tile="whole", return_details=True, estimate_depth=True)
-    tiled = tiny_upsampler(rgb, depth, 8, tile=tile, return_details=True, estimate_depth=True)
+    whole = tiny_upsampler.predict(rgb, depth, 8, tile="whole", estimate_depth=True)
+    tiled = tiny_upsampler.predict(rgb, depth, 8, tile=tile, estimate_depth=True)
     assert tiled.depth.dtype == depth.dtype
     assert np.array_equal(tiled.valid, whole.valid)
     assert np.array_equal(tiled.depth == 0, whole.depth == 0)
@@ -206,7 +207,7 @@ def limit_memory(upsampler: DepthUpsampler, pixels: int) -> Any:
 def own_upsampler() -> DepthUpsampler:
     """One that a test may put hooks on."""
     torch.manual_seed(0)
-    return DepthUpsampler(randomise(build_bridgenet(TINY)), device="cpu")
+    return DepthUpsampler(Checkpoint(randomise(build_bridgenet(TINY))), device="cpu")
 
 
 def test_batches_of_tiles_and_of_images_change_nothing(
@@ -292,7 +293,7 @@ def half_upsampler() -> DepthUpsampler:
     """Half precision inside the network, emulated where there is no CUDA."""
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return DepthUpsampler(randomise(build_bridgenet(TINY)), device=device, precision="fp16")
+    return DepthUpsampler(Checkpoint(randomise(build_bridgenet(TINY))), device=device, precision="fp16")
 
 
 def test_half_precision_is_close_and_warns_of_nothing(

@@ -36,7 +36,7 @@ def test_pixels_beyond_six_samples_are_as_with_a_hole_in_its_place(
     holed, odd = depth.copy(), depth.copy()
     holed[y, x], odd[y, x] = 0, wild
     rgb = rng.integers(0, 256, (80, 96, 3), np.uint8)
-    expected, result = (tiny_upsampler(rgb, lr, 4, return_details=True) for lr in (holed, odd))
+    expected, result = (tiny_upsampler.predict(rgb, lr, 4) for lr in (holed, odd))
     rows, columns = np.arange(80) // 4, np.arange(96) // 4
     own = (rows == y)[:, None] & (columns == x)
     assert (result.depth[own] == odd[y, x]).all()

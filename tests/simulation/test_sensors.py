@@ -14,6 +14,7 @@ from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.pipeline.holes import fill_holes
 from bridgenet_infer.pipeline.resample import resize_bicubic
+from bridgenet_infer.weights import Checkpoint
 from simulation.sensors import SENSORS, Sensor, disturb_guide, sense
 from testing.tiny import TINY, randomise
 from training.config import DataConfig, RunConfig
@@ -177,7 +178,7 @@ def test_the_network_is_told_which_samples_were_measured(tile: int | str) -> Non
     holes[5:12, 8:20] = 0
     seen: list[torch.Tensor] = []
     hook = model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[1]))
-    upsampler = DepthUpsampler(model, device="cpu")
+    upsampler = DepthUpsampler(Checkpoint(model), device="cpu")
     whole = upsampler(rgb, lr, 4, tile=tile)
     assert torch.allclose(seen[-1][:, 1], torch.ones(1), atol=1e-5)
     filled = fill_holes(holes, holes > 0)

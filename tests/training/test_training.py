@@ -27,6 +27,7 @@ from testing.tiny import TINY, write_training_config
 from training.config import DataConfig, OptimConfig, RunConfig, load_config
 from training.curves import append_row, read_rows
 from training.far import draw_far_layer
+from training.lineage import Stage
 from training.muon import Muon, orthogonalise, owned_by_muon
 from training.pool import Pool, PoolPlan, build_pool, load_or_build_pool
 from training.release import Trained, lineage_in_words, lr_in_words, release
@@ -275,7 +276,7 @@ def test_a_copy_of_a_run_ends_and_becomes_a_verified_checkpoint(
     entry = release("tiny", [trained], "test")
     (lineage,) = entry["training"]["lineages"]
     assert [(stage["first"], stage["last"], stage["decay"]) for stage in lineage] == [(0, 6, 0), (6, 10, 4)]
-    assert lineage_in_words(lineage) == (
+    assert lineage_in_words([Stage(**stage) for stage in lineage]) == (
         "tiny.toml, seed 5: 0 to 6; tiny.toml, seed 5: 6 to 10, its rates falling to zero"
     )
     loaded = weights.load_weights("tiny")
@@ -285,6 +286,21 @@ def test_a_copy_of_a_run_ends_and_becomes_a_verified_checkpoint(
     for name, tensor in loaded.model.state_dict().items():
         assert torch.allclose(tensor, state[name], rtol=1e-3, atol=1e-6)  # fp16 storage
     assert entry["sha256"] in (tmp_path / "checkpoints" / "tiny.md").read_text()
+
+
+def test_states_written_before_stages_told_their_seconds_go_on(tmp_path: Path) -> None:
+    config, run = write_training_config(tmp_path), tmp_path / "runs" / "tiny"
+    assert run_training(config, run, "--stop-at", "4").wait(timeout=300) == 0
+    state = torch.load(run / "last.pt", weights_only=True)
+    later = ("seconds", "scenes", "code")
+    state["lineage"] = [
+        {k: v for k, v in stage.items() if k not in later} | {"start": "a file's"} for stage in state["lineage"]
+    ]
+    torch.save(state, run / "last.pt")
+    assert run_training(config, run, "--stop-at", "8").wait(timeout=300) == 0
+    (stage,) = torch.load(run / "last.pt", weights_only=True)["lineage"]
+    assert (stage["first"], stage["last"], stage["start"]) == (0, 8, "a file's")
+    assert stage["seconds"] > state["seconds"]
 
 
 def test_of_several_runs_one_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
