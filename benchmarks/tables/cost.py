@@ -227,15 +227,19 @@ def overhead_added(result: Result) -> str:
 
 
 def steps(result: Result) -> str:
-    """Milliseconds of every step around the network."""
+    """Milliseconds of every step around the network, and of a whole call."""
     first = next(iter(result["figures"].values()))[DEFAULT]
     names = [name for name in first if name != "network"]
     rows = [
-        [f"{size}, {code(weights)}", *(f"{figures[name]:.2f}" for name in names)]
+        [
+            f"{size}, {code(weights)}",
+            *(f"{figures[name]:.2f}" for name in names),
+            *(f"{figures['network'] + more:.0f}" for more in (0, figures["outside"])),
+        ]
         for size, by_weights in result["figures"].items()
         for weights, figures in by_weights.items()
     ]
-    return table(["ms, LR depth of", *names], rows)
+    return table(["ms, LR depth of", *names, "network", "whole call"], rows)
 
 
 def scale_out(result: Result) -> str:
