@@ -230,13 +230,13 @@ def rendered(result: Result) -> str:
 
 def examples(result: Result) -> str:
     """Errors on the examples, and how far the shrunk result is from the LR input."""
-    columns = {"error mm": "{:.1f}", "deviation %": "{:.2f}", "worst %": "{:.1f}", "bias %": "{:.2f}"}
+    columns = {"error mm": 1, "deviation %": 2, "worst %": 1, "bias %": 2}
     rows = [
-        [f"{name}, {label}", *(figure.format(abs(figures[method][key]) if key == "bias %" else figures[method][key]) for key, figure in columns.items())]
-        for name, figures in result["figures"].items()
+        [f"{name}, {label}", *(f"{round(by_method[method][key], n) + 0.0:.{n}f}" for key, n in columns.items())]
+        for name, by_method in result["figures"].items()
         for method, label in {"bicubic": "bicubic", "default": "`default`"}.items()
     ]
-    return table(["", "error, mm", "mean deviation, %", "worst deviation, %", "bias, %, without its sign"], rows)
+    return table(["", "error, mm", "mean deviation, %", "worst deviation, %", "bias, %"], rows)
 
 
 def tiling(result: Result) -> str:
