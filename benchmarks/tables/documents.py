@@ -12,7 +12,7 @@ from benchmarks.tables.runs import SENSORS
 
 BLOCK = re.compile(r"^(<!-- figures (\S+) -->\n)(.*?)(^<!-- end figures -->)$", re.MULTILINE | re.DOTALL)
 TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {  # name -> how, and the runs that it shows
-    "weights": (front.weights, ("quality", "steps")),
+    "weights": (front.weights, ("quality", "structured_light", "steps")),
     "middlebury": (accuracy.middlebury, ("quality", "self_ensemble")),
     "middlebury-rmse": (accuracy.middlebury_rmse, ("quality",)),
     "middlebury-edges": (accuracy.middlebury_edges, ("quality",)),

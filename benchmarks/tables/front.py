@@ -16,11 +16,19 @@ ROWS = {  # what is said of one checkpoint, or of several
 SIZE = "80 x 60"  # of LR depth for 640 x 480 at x8
 
 
-def weights(quality: Result, steps: Result) -> str:
-    """Size of the file, time of a call at 640 x 480, and error at x8; figures that nobody has measured stay away."""
+def weights(quality: Result, noisy: Result, steps: Result) -> str:
+    """Size of the file, time of a call at 640 x 480, and errors at x8; figures that nobody has measured stay away."""
     entries = json.loads((ROOT / "weights_manifest.json").read_text())["checkpoints"]
     megabytes = {entry["name"]: f"{entry['size'] / 1e6:.1f}" for entry in entries}
-    errors, times = quality["x8"]["scores"], steps["figures"][SIZE]
+    times = steps["figures"][SIZE]
+
+    def errors(names: tuple[str, ...]) -> list[str]:
+        """On clean and on noisy depth, of the one name that has scores at x8."""
+        return [
+            "".join(short(scores[name]["MAD"][-1], 3) for name in names if name in scores)
+            for scores in (result["x8"]["scores"] for result in (quality, noisy))
+        ]
+
     rows = []
     for names, use in ROWS.items():
         cells = ["not measured", ""]
@@ -28,8 +36,7 @@ def weights(quality: Result, steps: Result) -> str:
             if name in times:
                 milliseconds = times[name]["network"] + times[name]["outside"]
                 cells = [f"{milliseconds:.0f}", f"{1000 / milliseconds:.1f}"]
-        scored = [short(errors[name]["MAD"][-1], 3) for name in names if name in errors]
         sizes = " / ".join(dict.fromkeys(megabytes[name] for name in names))
-        rows.append([", ".join(f"`{name}`" for name in names), use, sizes, *cells, *scored])
-    rows.append(["bicubic interpolation", "comparison", "", "", "", short(errors["bicubic"]["MAD"][-1], 3)])
-    return table(["weights", "for", "MB", "ms a frame", "frames a second", "MAD"], rows)
+        rows.append([", ".join(f"`{name}`" for name in names), use, sizes, *cells, *errors(names)])
+    rows.append(["bicubic interpolation", "comparison", "", "", "", *errors(("bicubic",))])
+    return table(["weights", "for", "MB", "ms a frame", "frames a second", "MAD, clean", "MAD, noisy"], rows)
