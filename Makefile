@@ -83,7 +83,7 @@ page: $(PAGE)/done
 	$(PAGE)/bin/python -m bridgenet_infer.demo
 
 test-page: $(PAGE)/done
-	$(PAGE)/bin/python -m pytest -rs tests/test_demo*.py
+	$(PAGE)/bin/python -m pytest -rs tests/demo
 
 clean:
 	rm -rf .venv .venv-docs .venv-dist $(PAGE) out build *.egg-info

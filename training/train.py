@@ -37,6 +37,7 @@ from training.pool import Pool, list_scenes, load_or_build_pool, plans_of, scene
 from training.sampler import Batch, draw, make_batch
 from training.validation import load_scenes, validate, validate_sensed
 
+DIVERGED = 2.0  # times bicubic's error; training begins at 1
 LEAST_ERROR = 1e-4  # of the range: losses are shares of bicubic's error, which can be 0
 
 
@@ -263,8 +264,10 @@ def _train_on(run: Run, last: Path, curve: Path, stop_at: int, deadline: float) 
         ended = run.step == end or time.perf_counter() >= deadline
         if run.step % config.checkpoint_every == 0 or ended:
             loss_dsr, loss_mde = (sums / (run.step - since)).tolist()
-            if not math.isfinite(loss_dsr + loss_mde):
-                raise FloatingPointError(f"the loss is not finite at step {run.step}; {last} is from before")
+            if not math.isfinite(loss_dsr + loss_mde) or loss_dsr > DIVERGED:
+                raise FloatingPointError(
+                    f"diverged: the loss is {loss_dsr:.3g} at step {run.step}; {last} is from before: lower the rates"
+                )
             run.seconds += time.perf_counter() - began
             row = {"step": run.step, "seconds": run.seconds, "loss_dsr": loss_dsr, "loss_mde": loss_mde * every}
             if scenes and (run.step % config.validate_every == 0 or run.step == config.optim.steps):

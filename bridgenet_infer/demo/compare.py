@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..pipeline.holes import fill_holes as complete
+from ..pipeline import holes
 from ..pipeline.resample import resize_bicubic
 from ..pipeline.validate import check_depth
 from ..upsampler import DepthUpsampler
@@ -119,7 +119,7 @@ def bicubic(lr_depth: Array, size: tuple[int, int]) -> npt.NDArray[np.float64]:
     valid = check_depth(lr_depth).valid[0]
     if not valid.any():
         return np.zeros(size)
-    filled = complete(lr_depth.astype(np.float64), valid)
+    filled = holes.fill_holes(lr_depth.astype(np.float64), valid)
     enlarged: npt.NDArray[np.float64] = resize_bicubic(torch.from_numpy(filled)[None, None], size)[0, 0].numpy()
     return enlarged
 

@@ -94,7 +94,7 @@ def make_results(size: tuple[int, int], received: LowResolutionDepth, *, valid: 
 
 
 def make_frames(
-    rgb: Array | Tensor, received: LowResolutionDepth, results: Results, keep_filled: bool, reference: Reference
+    rgb: Array | Tensor, received: LowResolutionDepth, results: Results, fill_holes: bool, reference: Reference
 ) -> list[Frame]:
     """Prepare every image of a batch: leave out its wild samples, fill its holes, measure its local range.
 
@@ -102,7 +102,7 @@ def make_frames(
     ----------
     rgb
         (B, H, W, 1 or 3).
-    keep_filled
+    fill_holes
         Return filled depth instead of holes; an image without any valid sample stays a hole.
     reference
         What depth is normalised by, see `BridgeNetConfig.normalisation`.
@@ -110,7 +110,7 @@ def make_frames(
     frames = []
     for i, (raw, measured) in enumerate(zip(received.raw, received.valid, strict=True)):
         seen = without_wild(raw, measured)
-        valid = np.full_like(measured, measured.any()) if keep_filled else measured
+        valid = np.full_like(measured, measured.any()) if fill_holes else measured
         frames.append(
             Frame(
                 rgb=rgb[i],

@@ -29,7 +29,7 @@ def local_range(lr: Tensor) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     lr
-        (B, 1, h, w) floating point, complete (holes filled), of whole images: the border repeats outwards.
+        (B, 1, h, w) floating point, without holes, of whole images: the border repeats outwards.
 
     Returns
     -------

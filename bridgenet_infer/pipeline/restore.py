@@ -29,13 +29,13 @@ def nearest(lr: Array, size: tuple[int, int], rows: slice = slice(None), device:
     down, across = (
         ((np.arange(high) + 0.5) * low / high).astype(np.int64) for low, high in zip(lr.shape[-2:], size, strict=True)
     )
-    wanted = down[rows]
-    reads = lr[..., wanted[0] : wanted[-1] + 1, :]  # a slab's rows alone, however large the image
+    sources = down[rows]
+    reads = lr[..., sources[0] : sources[-1] + 1, :]  # a slab's rows alone, however large the image
     samples = torch.from_numpy(reads.astype(reads.dtype.newbyteorder("="))).to(device)
     # columns, then whole rows: a thirtieth of the time of indexing both at once; along columns `gather` is the fastest
     columns = torch.from_numpy(across).to(device).expand(*samples.shape[:-1], -1)
     picked = _bits(samples).gather(-1, columns)
-    return picked.index_select(-2, torch.from_numpy(wanted - wanted[0]).to(device)).view(samples.dtype)
+    return picked.index_select(-2, torch.from_numpy(sources - sources[0]).to(device)).view(samples.dtype)
 
 
 def to_dtype(depth: Tensor, dtype: torch.dtype) -> Tensor:

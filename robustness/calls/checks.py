@@ -37,17 +37,17 @@ def check_result(case: Case, result: Any, bounded: bool) -> None:
         given = result.depth if details else result
         assert given.dtype == case.lr_depth.dtype, f"byte order: {given.dtype} for {case.lr_depth.dtype}"
     holes = find_holes(case.raw, case.invalid)
-    wanted = ~nearest(holes, case.size)
+    valid_mask = ~nearest(holes, case.size)
     if case.options.get("fill_holes"):
-        wanted[:] = ~holes.all((1, 2), keepdims=True)
+        valid_mask[:] = ~holes.all((1, 2), keepdims=True)
     if details:
-        check_details(case, result, wanted)
-    expected = nearest(case.raw, case.size)[~wanted]
-    assert depth[~wanted].tobytes() == expected.tobytes(), "a hole has not the value that marked it"
-    valid = depth[wanted]
+        check_details(case, result, valid_mask)
+    expected = nearest(case.raw, case.size)[~valid_mask]
+    assert depth[~valid_mask].tobytes() == expected.tobytes(), "a hole has not the value that marked it"
+    valid = depth[valid_mask]
     assert np.isfinite(valid).all(), f"{np.count_nonzero(~np.isfinite(valid))} valid pixels are not finite"
     assert (valid > 0).all(), f"valid depth down to {valid.min()}"
-    for image, raw, mask, hole in zip(depth, case.raw, wanted, holes, strict=True):
+    for image, raw, mask, hole in zip(depth, case.raw, valid_mask, holes, strict=True):
         if mask.any():
             check_values(case, image, raw, mask, hole, bounded)
 
@@ -66,11 +66,11 @@ def to_batch(case: Case, given: Any, container: str, dtype: npt.DTypeLike) -> Ar
     return array if case.batched else array[None]
 
 
-def check_details(case: Case, result: UpsampledDepth, wanted: Array) -> None:
+def check_details(case: Case, result: UpsampledDepth, valid_mask: Array) -> None:
     """The mask, the estimate and the scale."""
     container = "numpy" if case.container == "pil" else case.container
     valid = to_batch(case, result.valid, container, np.bool_)
-    assert np.array_equal(valid, wanted), f"{np.count_nonzero(valid != wanted)} pixels of the mask differ"
+    assert np.array_equal(valid, valid_mask), f"{np.count_nonzero(valid != valid_mask)} pixels of the mask differ"
     fits = [
         abs(high - low * result.scale) < result.scale for low, high in zip(case.raw.shape[1:], case.size, strict=True)
     ]

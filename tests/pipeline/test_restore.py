@@ -123,7 +123,7 @@ def test_the_estimate_is_the_graphs() -> None:
 def only_frame(rgb: np.ndarray, depth: np.ndarray) -> Frame:
     received = check_depth(depth)
     results = make_results((rgb.shape[0], rgb.shape[1]), received, valid=False, estimated_depth=False)
-    (frame,) = make_frames(rgb[None], received, results, keep_filled=False, reference="local")
+    (frame,) = make_frames(rgb[None], received, results, fill_holes=False, reference="local")
     return frame
 
 

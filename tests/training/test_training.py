@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -107,6 +107,7 @@ def test_procedural_pairs_repeat_and_differ() -> None:
 
 
 @given(st.integers(0, 5000))
+@example(681)  # a range of some units in the last place
 def test_batches_are_reproducible_and_normalised_the_same_way(pool: Pool, step: int) -> None:
     config = DataConfig(
         scales=(4, 8, 16), batch=6, parts=3, patch=32, pool_size=64, far_share=0.3, hole_share=0.5, sensor_share=0.3
@@ -119,7 +120,8 @@ def test_batches_are_reproducible_and_normalised_the_same_way(pool: Pool, step: 
     assert batch.truth.shape == batch.d_up.shape == batch.reach.shape == batch.weight.shape == (6, 1, 32, 32)
     seen = batch.depth_input(with_validity=True)
     assert seen.shape == (6, 2, 32, 32)
-    assert seen[:, :1].abs().max() < 1  # the bound of 2 is for rounding alone
+    above_rounding = batch.reach > 1e-4 * batch.d_up.abs()  # the bound of 2 is for rounding alone
+    assert seen[:, :1][above_rounding].abs().max() < 1
     assert ((batch.d_up - batch.mid).abs() <= batch.reach * 1.01 + 1e-4 * batch.d_up.abs()).all()
 
 
@@ -316,7 +318,7 @@ def test_of_several_runs_one_that_fails_takes_no_other_with_it(tmp_path: Path) -
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     assert "bad.toml ended with code 1" in process.stdout
-    assert "the loss is not finite at step 4" in process.stderr
+    assert "diverged: the loss is nan at step 4" in process.stderr
     assert sorted(path.name for path in (tmp_path / "packed").iterdir()) == ["tiny-stable.pt", "tiny.pt"]
     ended = Trained.read(tmp_path / "packed" / "tiny.pt", good)
     assert ended.state["lineage"][-1]["decay"] > 0
