@@ -25,6 +25,7 @@ default_role = "code"
 myst_heading_anchors = 4  # as the repository's own viewer makes them
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
+copybutton_line_continuation_character = "\\"
 
 autoapi_dirs = ["../bridgenet_infer"]
 autoapi_root = "modules"
