@@ -6,6 +6,7 @@ pages of the site. `site_links.py` turns links between files of the repository i
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,6 +23,7 @@ extensions = ["myst_parser", "sphinx.ext.napoleon", "autoapi.extension", "sphinx
 exclude_patterns = ["command.txt"]
 default_role = "code"
 
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4  # as the repository's own viewer makes them
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
@@ -39,6 +41,8 @@ napoleon_use_ivar = True
 suppress_warnings = ["autoapi.python_import_resolution"]  # AutoAPI follows no imports of constants
 
 html_theme = "furo"
+html_static_path = ["style.css"]
+html_css_files = ["style.css"]
 html_show_sourcelink = False
 html_copy_source = False
 
@@ -53,12 +57,19 @@ def setup(app: Any) -> None:
 
 def _source_read(app: Any, name: str, content: list[str]) -> None:
     if (Path(app.srcdir) / f"{name}.md").exists():
-        content[0] = turn_links(content[0], PurePosixPath("docs") / f"{name}.md")
+        content[0] = _framed(turn_links(content[0], PurePosixPath("docs") / f"{name}.md"))
 
 
 def _include_read(app: Any, path: Path, name: str, content: list[str]) -> None:
     source = (Path(app.srcdir) / path).resolve().relative_to(Path(app.srcdir).resolve().parent)
-    content[0] = turn_links(content[0], PurePosixPath(source.as_posix()))
+    content[0] = _framed(turn_links(content[0], PurePosixPath(source.as_posix())))
+
+
+def _framed(text: str) -> str:
+    """Tables of figures in a container of their own, for style.css."""
+    return re.sub(
+        r"^<!-- figures \S+ -->$(.*?)^<!-- end figures -->$", r":::{container} figures\1:::", text, flags=re.M | re.S
+    )
 
 
 def _docstring(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
