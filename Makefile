@@ -58,14 +58,14 @@ lint: .venv/done
 figures: .venv/done
 	$(BIN)/python -m benchmarks.tables
 
-# the docs extra alone, on Python >= 3.11: pages are made from sources that are not imported, so torch stays out
+# the docs extra alone, on Python >= 3.11: the reference is read from sources that are not imported, so torch stays out
 .venv-docs/done: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv-docs
-	.venv-docs/bin/pip install --quiet --disable-pip-version-check -c constraints.txt mkdocs-material 'mkdocstrings[python]' ruff
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check -c constraints.txt furo myst-parser sphinx sphinx-autoapi sphinx-copybutton
 	touch $@
 
 docs: .venv-docs/done
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going -d out/doctrees docs out/site
 	@echo "out/site/index.html"
 
 .venv-dist/done: setup.cfg constraints.txt

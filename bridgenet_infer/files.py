@@ -57,7 +57,7 @@ def _replace(path: Path, payload: bytes) -> None:
         raise
 
 
-def remove_leftovers(folder: Path, pattern: str = f".*{PART}") -> None:
+def remove_leftovers(folder: Path, pattern: str = ".*" + PART) -> None:
     """Delete unfinished files that killed runs left in a folder."""
     for partial in folder.glob(pattern):
         with suppress(FileNotFoundError):  # another run has just finished it

@@ -1,7 +1,7 @@
 """All figures again: `python -m benchmarks.tables [--list] [--again NAME ...]`, or `make figures`.
 
 Makes the runs that are missing, or that were made with other weights than the manifest's, and only with those (with
---again those that it names, whole, and no others); then writes tables and figures into the documents. Runs marked
+--again those that it names, whole, and no others); then writes the tables into the documents. Runs marked
 "timed" want a machine that does nothing else.
 """
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for path in update():
             print(f"written: {path.relative_to(ROOT)}")
-    except (ValueError, OSError) as error:  # a sentence has lost its place, or a run was never made
+    except (ValueError, OSError) as error:  # a run was never made
         print(f"error: {error}", file=sys.stderr)
         return 1
     if failed:

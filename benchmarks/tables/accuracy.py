@@ -68,6 +68,7 @@ def middlebury(quality: Result, ensemble: Result) -> str:
     """The published table, ours in it."""
     rows = [_scene_row(method, scores(quality, method)) for method in ("bicubic", "joint bilateral")]
     rows.append(_scene_row("**ours, `default`**", scores(quality, "default")))
+    rows.append(_scene_row("ours, `default-int8`", scores(quality, "default-int8")))
     rows.append(_scene_row(f"**ours, {OWN_NAMES}**", scores(quality, OWN)))
     rows.append(_scene_row("the same, mean over eight flips and transpositions", scores(ensemble, OWN)))
     for published in PUBLISHED:
@@ -225,6 +226,17 @@ def rendered(result: Result) -> str:
         [f"x{scale}", *(cell(scale, m) for m in ("bicubic", "joint bilateral", "default", OWN))] for scale in SCALES
     ]
     return table(["", "bicubic", "joint bilateral", "`default`", "checkpoint for the scale"], rows)
+
+
+def examples(result: Result) -> str:
+    """Errors on the examples, and how far the shrunk result is from the LR input."""
+    columns = {"error mm": 1, "deviation %": 2, "worst %": 1, "bias %": 2}
+    rows = [
+        [f"{name}, {label}", *(f"{round(by_method[method][key], n) + 0.0:.{n}f}" for key, n in columns.items())]
+        for name, by_method in result["figures"].items()
+        for method, label in {"bicubic": "bicubic", "default": "`default`"}.items()
+    ]
+    return table(["", "error, mm", "mean deviation, %", "worst deviation, %", "bias, %"], rows)
 
 
 def tiling(result: Result) -> str:

@@ -34,6 +34,75 @@ def speed(result: Result) -> str:
     return table(["", "network", "whole call", "10 megapixels, s", "100, s"], rows)
 
 
+LATENCY = {
+    "full graph with D_DE, NCHW eager": "network with D_DE, PyTorch's default order",
+    "D_SR alone, NCHW eager": "the same without D_DE",
+    "channels_last eager": "the same in the order channels_last",
+    "the same, head in the last conv": "the same with the head in the last convolution",
+    f"network, {DEFAULT}": "the same with sums in place, which is the network of `default`",
+    f"call, {DEFAULT}": "whole call, `default`",
+    f"network, {OPENVINO}": "network of `default` in OpenVINO, float32",
+    f"call, {OPENVINO}": "whole call, the same",
+    f"network, {INT8}": "network of `default-int8`",
+    f"call, {INT8}": "whole call, `default-int8`",
+}
+
+
+def latency(result: Result) -> str:
+    """Milliseconds of networks and calls, and their speed."""
+    full = result["latency"]["full graph with D_DE, NCHW eager"]["speed"]
+    rows = []
+    for name, label in LATENCY.items():
+        row = result["latency"][name]
+        rows.append([label, f"{row['p50 ms']:,.0f}", f"{row['p99 ms']:,.0f}", f"{row['speed'] / full:.2f}"])
+    return table(["", "p50, ms", "p99, ms", "speed, the first row being 1"], rows)
+
+
+def cold_start(result: Result) -> str:
+    """Seconds from a new interpreter to the first result."""
+    rows = [[label, f"{min(result['cold start'][name]):.1f}"] for name, label in NETWORKS.items()]
+    return table(["", "s, best of three"], rows)
+
+
+def limits(result: Result) -> str:
+    """What the machine could do, and what convolutions make of it."""
+    bounds, convolutions = result["limits"], result["convolutions"]
+    ideal = convolutions["flop"] / bounds["GFLOP/s"] / 1e9
+
+    def share(name: str) -> str:
+        kinds = result[f"profile {name}"]
+        ours = sum(ms for kind, ms in kinds.items() if kind.startswith("Convolution"))
+        return f"{100 * ours / sum(kinds.values()):.0f} %"
+
+    return table(
+        ["", ""],
+        [
+            ["matrix product", f"{bounds['GFLOP/s']:.0f} GFLOP/s"],
+            ["copy of memory", f"{bounds['GB/s']:.0f} GB/s"],
+            ["convolutions of the network", f"{convolutions['count']}"],
+            ["their share of the time in PyTorch",
+             f"{100 * convolutions['seconds'] / convolutions['whole network']:.0f} %"],
+            ["their rate, as a share of the matrix product's", f"{100 * ideal / convolutions['seconds']:.0f} %"],
+            ["their time at the matrix product's rate", f"{1000 * ideal:.0f} ms"],
+            ["their share of the time in OpenVINO, float32", share(OPENVINO)],
+            ["their share of the time of `default-int8`", share(INT8)],
+        ],
+    )  # fmt: skip
+
+
+GRAPHS = {"default_x8": "one network of `default`", "sensor": "`sensor`", "x8": "`x8`", "base": "the paper's wiring"}
+
+
+def operations(result: Result) -> str:
+    """Parameters and operations of the networks."""
+    rows = [
+        [label, f"{figures['parameters']:,}", f"{figures['D_SR GFLOP']:.1f}", f"{figures['full GFLOP']:.1f}"]
+        for name, label in GRAPHS.items()
+        for figures in [result["configs"][name]]
+    ]
+    return table(["", "parameters", "GFLOP, D_SR alone", "GFLOP, with D_DE"], rows)
+
+
 def growth(result: Result) -> str:
     """Time against size."""
     sizes = [row["MP"] for row in result["growth"][DEFAULT]]
@@ -150,16 +219,27 @@ def overhead(result: Result) -> str:
     )
 
 
+def overhead_added(result: Result) -> str:
+    """Milliseconds that a stream and a node add to a frame."""
+    direct, *others = (row["ms, fastest"] for row in result["nearest neighbour"].values())
+    rows = [[name, f"{ms - direct:.2f}"] for name, ms in zip(("`DepthStream`", "`DepthNode`"), others, strict=True)]
+    return table(["", "added to a frame, ms"], rows)
+
+
 def steps(result: Result) -> str:
-    """Milliseconds of every step around the network."""
+    """Milliseconds of every step around the network, and of a whole call."""
     first = next(iter(result["figures"].values()))[DEFAULT]
     names = [name for name in first if name != "network"]
     rows = [
-        [f"{size}, {code(weights)}", *(f"{figures[name]:.2f}" for name in names)]
+        [
+            f"{size}, {code(weights)}",
+            *(f"{figures[name]:.2f}" for name in names),
+            *(f"{figures['network'] + more:.0f}" for more in (0, figures["outside"])),
+        ]
         for size, by_weights in result["figures"].items()
         for weights, figures in by_weights.items()
     ]
-    return table(["ms, LR depth of", *names], rows)
+    return table(["ms, LR depth of", *names, "network", "whole call"], rows)
 
 
 def scale_out(result: Result) -> str:
@@ -180,6 +260,14 @@ def pair_cost(*results: Result) -> str:
         seconds = [short(row["CPU s"]), short(files["read"] / 1000, 3), short(files["write"] / 1000, 3)]
         rows.append([f"{code(next(iter(result['sha256'])))}, {size}", *seconds, f"{row['MB']:.0f}"])
     return table(["", "CPU s", "of it reading", "writing", "MB"], rows)
+
+
+def storage(*results: Result) -> str:
+    """Bytes of one pair, and of all frames of the plan."""
+    sizes = {"RGB, PNG": results[0]["bytes"]["rgb"], "LR depth, PNG": results[0]["bytes"]["depth"]}
+    sizes |= {f"result of {code(next(iter(r['sha256'])))}, PNG": r["bytes"]["result"] for r in results}
+    rows = [[label, f"{size / 1e3:.0f}", f"{FRAMES * size / 1e12:.2f}"] for label, size in sizes.items()]
+    return table(["", "kB a pair", f"TB for {FRAMES:,} pairs"], rows)
 
 
 FRAMES = 10_000_000  # of the plan in docs/scale_out.md
@@ -205,3 +293,22 @@ def plan(scale_out: Result, *results: Result) -> str:
         cells = [f"{hours:,.0f}", f"{hours / 24:.0f}", f"{math.ceil(hours / 24 / NODE)}", f"{hours:,.0f}"]
         rows.append([code(next(iter(result["sha256"]))), *cells])
     return table(["", "core-hours", "cores for 24 h", f"nodes of {NODE} cores", "cores for 1 h"], rows)
+
+
+OPERATIONS = 20  # on files, of one pair: counted in the source
+
+
+def rates(scale_out: Result, int8: Result) -> str:
+    """What a run of a day and one of an hour ask for each second, with `default-int8`."""
+    hours = (24, 1)
+    pairs = [FRAMES / 3600 / each for each in hours]
+    read, written = int8["bytes"]["rgb"] + int8["bytes"]["depth"], int8["bytes"]["result"]
+    seconds = pair_seconds(int8) / efficiency(scale_out)
+    rows = [
+        ["pairs a second", *(f"{rate:,.0f}" for rate in pairs)],
+        ["cores at work", *(f"{rate * seconds:,.0f}" for rate in pairs)],
+        ["MB read a second", *(f"{rate * read / 1e6:,.0f}" for rate in pairs)],
+        ["MB written a second", *(f"{rate * written / 1e6:,.0f}" for rate in pairs)],
+        ["file operations a second", *(f"{rate * OPERATIONS:,.0f}" for rate in pairs)],
+    ]
+    return table(["`default-int8`", *(f"in {each} h" for each in hours)], rows)

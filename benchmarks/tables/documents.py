@@ -1,4 +1,4 @@
-"""Documents filled from results: tables between two comments, and figures in running text."""
+"""Documents filled from results: tables between two comments."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.tables import accuracy, cost
-from benchmarks.tables.claims import CLAIMS
+from benchmarks.tables import accuracy, cost, front
 from benchmarks.tables.results import ROOT, load, older
 from benchmarks.tables.runs import SENSORS
 
 BLOCK = re.compile(r"^(<!-- figures (\S+) -->\n)(.*?)(^<!-- end figures -->)$", re.MULTILINE | re.DOTALL)
-NUMBER = re.compile(r"(?<!\w)-?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)")
 TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {  # name -> how, and the runs that it shows
+    "weights": (front.weights, ("quality", "structured_light", "steps")),
     "middlebury": (accuracy.middlebury, ("quality", "self_ensemble")),
     "middlebury-rmse": (accuracy.middlebury_rmse, ("quality",)),
     "middlebury-edges": (accuracy.middlebury_edges, ("quality",)),
@@ -28,9 +27,14 @@ TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {  # name -> how
     "wide-edges": (accuracy.wide_edges, ("wide_edges",)),
     "frames": (accuracy.frames, ("sensor_frames",)),
     "rendered": (accuracy.rendered, ("rendered",)),
+    "examples": (accuracy.examples, ("examples",)),
     "tiling": (accuracy.tiling, ("tiling",)),
     "precision": (accuracy.precision, ("precision",)),
     "speed": (cost.speed, ("speed",)),
+    "latency": (cost.latency, ("speed",)),
+    "cold-start": (cost.cold_start, ("speed",)),
+    "limits": (cost.limits, ("speed",)),
+    "operations": (cost.operations, ("cost",)),
     "growth": (cost.growth, ("speed",)),
     "memory": (cost.memory, ("memory-default", "memory-default-int8")),
     "ros-live": (cost.ros_live, ("ros_live-default", "ros_live-default-int8")),
@@ -39,19 +43,19 @@ TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {  # name -> how
     "soak": (cost.soak, ("soak",)),
     "steps": (cost.steps, ("steps",)),
     "overhead": (cost.overhead, ("overhead",)),
+    "overhead-added": (cost.overhead_added, ("overhead",)),
     "scale-out": (cost.scale_out, ("scale_out",)),
     "plan": (cost.plan, ("scale_out", "scale_out-default", "scale_out-default-int8")),
     "pair-cost": (cost.pair_cost, ("scale_out", "scale_out-default", "scale_out-default-int8")),
+    "rates": (cost.rates, ("scale_out", "scale_out-default-int8")),
+    "storage": (cost.storage, ("scale_out-default", "scale_out-default-int8")),
 }
-DOCUMENTS = ("README.md", "benchmarks/README.md", "docs/scale_out.md")
+DOCUMENTS = ("README.md", "benchmarks/README.md", "docs/devices.md", "docs/results.md", "docs/scale_out.md")
 
 
 def fill(name: str) -> str:
-    """A document's text with the figures of the present results; ValueError if a claim has lost its place in it."""
-    text = BLOCK.sub(lambda block: f"{block[1]}\n{render(block[2])}\n\n{block[4]}", (ROOT / name).read_text())
-    for claim in CLAIMS.get(name, list)():
-        text = state(text, claim)
-    return text
+    """A document's text with the tables of the present results."""
+    return BLOCK.sub(lambda block: f"{block[1]}\n{render(block[2])}\n\n{block[4]}", (ROOT / name).read_text())
 
 
 def render(name: str) -> str:
@@ -60,19 +64,6 @@ def render(name: str) -> str:
     changed = sorted({weights for run in runs for weights in older(run)})
     note = f"\n\nMeasured with an earlier {', '.join(f'`{weights}`' for weights in changed)}." if changed else ""
     return function(*map(load, runs)) + note
-
-
-def state(text: str, claim: str) -> str:
-    """`text` with the numbers of `claim`; it must hold that sentence once, whatever its numbers and line breaks."""
-    words = [r"\s+".join(map(re.escape, re.split(r"\s+", part))) for part in NUMBER.split(claim)]
-    found = list(re.finditer(f"({NUMBER.pattern})".join(words), text))
-    if len(found) != 1:
-        raise ValueError(f"{len(found)} times in the text: {claim}")
-    numbers = NUMBER.findall(claim)
-    for index in reversed(range(len(numbers))):
-        start, end = found[0].span(index + 1)
-        text = text[:start] + numbers[index] + text[end:]
-    return text
 
 
 def update() -> list[Path]:

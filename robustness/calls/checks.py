@@ -16,7 +16,7 @@ from robustness.calls.inputs import Case
 from testing.bounded import RESIDUAL
 
 Array = npt.NDArray[Any]
-# a hundred LR pixels with one smooth surface; the bounds of a whole scene (README.md) are tighter
+# a hundred LR pixels with one smooth surface; the bounds of a whole scene (docs/results.md) are tighter
 LR_KERNEL = (0.06, 0.2, 0.015)
 ROUNDING = 1e-4  # of the range: float32, here and there
 LEAST_OTHERS = 8  # valid samples around a wild one

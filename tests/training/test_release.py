@@ -44,7 +44,7 @@ def test_the_citation_names_software_and_paper() -> None:
     assert citation["license"] == read_setup()["metadata"]["license"]
     (paper,) = citation["references"]
     families = [author["family-names"] for author in paper["authors"]]
-    licence = " ".join((ROOT / "README.md").read_text().partition("## Licence")[2].split())
+    licence = " ".join((ROOT / "README.md").read_text().partition("## Citation")[2].replace(">", "").split())
     assert paper["title"] in licence
     assert all(f"{author['given-names']} {author['family-names']}" in licence for author in paper["authors"])
     assert families[0] == "Tang"

@@ -1,23 +1,17 @@
-"""Docstrings as mkdocstrings wants them: "Returns" is prose, and names that share a text are told apart."""
+"""Docstrings as napoleon wants them: "Returns" is prose, names that share a text are told apart, a star is a star."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
-
-from griffe import Extension
 
 SHARED = re.compile(r"^(\w+(?:, \w+)+)\n((?:    [^\n]*(?:\n|\Z))+)", re.MULTILINE)
+MARKS = re.compile(r"(`[^`\n]*`)|(?<!\*)\*(?!\*)|\|")
 RETURNS = re.compile(r"^Returns\n-+\n(.*?)(?=^\S[^\n]*\n-{3,}\n|\Z)", re.MULTILINE | re.DOTALL)
 
 
-class Prose(Extension):  # type: ignore[misc]  # griffe is installed with the docs extra only
-    """NumPy's style wants a type first in "Returns", which the annotations tell already."""
-
-    def on_instance(self, *, obj: Any, **_: Any) -> None:
-        """Called by griffe with every module, class, function and attribute."""
-        if not obj.is_alias and obj.docstring is not None:
-            obj.docstring.value = prose(apart(obj.docstring.value))
+def readable(docstring: str) -> str:
+    """A docstring for napoleon."""
+    return prose(apart(MARKS.sub(lambda mark: mark[1] or f"\\{mark[0]}", docstring)))
 
 
 def apart(docstring: str) -> str:
@@ -26,7 +20,7 @@ def apart(docstring: str) -> str:
 
 
 def prose(docstring: str) -> str:
-    """Move what stands under "Returns" to the end of the description, before the sections."""
+    """Move what stands under "Returns" to the end of the description: the annotations tell the type already."""
     found = RETURNS.search(docstring)
     if found is None:
         return docstring
