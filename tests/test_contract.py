@@ -242,7 +242,7 @@ def test_function_call_and_predict_agree(shipped: DepthUpsampler) -> None:
 
 
 def test_the_lr_kernel_re_applied_to_the_result_returns_the_input(shipped: DepthUpsampler) -> None:
-    """Absolute depth holds: bicubic itself misses its input by more at steps (the stated bound is the README's)."""
+    """Absolute depth holds: bicubic itself misses its input by more at steps (docs/results.md states the bound)."""
     folder = Path(__file__).parents[1] / "examples" / "desk"
     rgb, lr = read_rgb(folder / "rgb.png"), read_depth(folder / "depth_lr.png")
     by_how_much = deviation(np.asarray(shipped(rgb, lr, 8)), lr)

@@ -76,7 +76,7 @@ RUNS = {
     "ros_live-default": Run("-m benchmarks.robots.ros_live", (DEFAULT,), 1, timed=True),
     "ros_live-default-int8": Run("-m benchmarks.robots.ros_live", (INT8,), 1, timed=True),
     "soak": Run("-m benchmarks.robots.soak --frames 10000", (DEFAULT,), 12, timed=True),
-    "steps": Run("-m benchmarks.runtime.steps", (DEFAULT, INT8), 1, timed=True),
+    "steps": Run("-m benchmarks.runtime.steps", (DEFAULT, INT8, SENSOR), 2, timed=True),
     "overhead": Run("-m benchmarks.robots.overhead --rounds 20", (DEFAULT,), 2, timed=True),
     "scale_out": Run("-m benchmarks.runtime.scale_out --pairs 60 --rounds 2 --ways 0 3", (DEFAULT,), 4, timed=True),
     **{
