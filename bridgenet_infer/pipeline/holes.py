@@ -201,8 +201,7 @@ def _valid_beside(valid: Mask, step: int) -> npt.NDArray[np.uint8]:
     row = np.left_shift(known, np.uint8(2))
     row[:, step:] |= known[:, :-step]
     row[:, :-step] |= (known << 1)[:, step:]
-    beside = row & 3
-    beside <<= 3
+    beside: npt.NDArray[np.uint8] = (row & 3) << 3
     beside[step:] |= row[:-step]
     beside[:-step] |= (row << 5)[step:]
     return beside
