@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bridgenet_infer.files import write_atomically
 
 if TYPE_CHECKING:
     from bridgenet_infer import DepthUpsampler
@@ -23,9 +24,7 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Write indented JSON so that `path` never holds half a file; OSError if it cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(partial, path)
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def write_result(path: Path, content: Mapping[str, object], upsamplers: Iterable[DepthUpsampler] = ()) -> None:

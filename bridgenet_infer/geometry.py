@@ -24,7 +24,12 @@ end_header
 """
 
 
-def camera_matrix(size: tuple[int, int], field_of_view: float) -> npt.NDArray[np.float64]:
+def intrinsic_matrix(fx: float, fy: float, cx: float, cy: float) -> Floats:
+    """(3, 3) of a pinhole camera: focal lengths and principal point in pixels, pixel centres at whole numbers."""
+    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], np.float64)
+
+
+def camera_matrix(size: tuple[int, int], field_of_view: float) -> Floats:
     """(3, 3) of a pinhole camera for images of (H, W), its horizontal field of view in degrees.
 
     Raises
@@ -36,17 +41,17 @@ def camera_matrix(size: tuple[int, int], field_of_view: float) -> npt.NDArray[np
         raise ValueError(f"the field of view must be 1 to 170 degrees, got {field_of_view:g}")
     height, width = size
     focal = width / (2 * np.tan(np.radians(field_of_view / 2)))
-    return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
+    return intrinsic_matrix(focal, focal, (width - 1) / 2, (height - 1) / 2)
 
 
 def scale_intrinsics(matrix: Array, scale: float) -> Floats:
-    """Camera matrix (3, 3) of an image resized by `scale`, pixel centres at whole numbers.
+    """Camera matrix (3, 3), or projection (3, 4), of an image resized by `scale`, pixel centres at whole numbers.
 
     fx and fy are multiplied; a principal point moves by the half-pixel rule, cx' = (cx + 0.5) scale - 0.5.
     """
     scaled = np.array(matrix, np.float64)
-    scaled[:2, :2] *= scale
-    scaled[:2, 2] = (scaled[:2, 2] + 0.5) * scale - 0.5
+    scaled[:2] *= scale
+    scaled[:2, 2] += 0.5 * scale - 0.5
     return scaled
 
 

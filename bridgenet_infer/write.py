@@ -98,13 +98,14 @@ def write_preview(path: str | os.PathLike[str], depth: Array, valid: npt.NDArray
     write_picture(path, colourise_depth(depth, span, valid))
 
 
-def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
-    """Write (H, W, 3) uint8 in RGB order as PNG.
+def write_picture(path: str | os.PathLike[str], picture: Picture, *, smallest: bool = False) -> None:
+    """Write (H, W, 3) uint8 in RGB order as PNG; the smallest file takes some times as long.
 
     Raises
     ------
     OSError
         If the file cannot be written; nothing is left behind then.
     """
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    effort = [cv2.IMWRITE_PNG_COMPRESSION, 9] if smallest else []
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), effort)
     write_atomically(Path(path), encoded.tobytes())

@@ -72,7 +72,7 @@ def save(path: Path, rows: list[list[tuple[Array, str]]]) -> None:
     grid = np.vstack(lines)
     if len(rows[0]) > 2:
         grid = cv2.resize(grid, None, fx=2 / 3, fy=2 / 3, interpolation=cv2.INTER_AREA)
-    write_picture(path, np.asarray(grid, np.uint8))
+    write_picture(path, np.asarray(grid, np.uint8), smallest=True)
 
 
 if __name__ == "__main__":

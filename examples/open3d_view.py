@@ -15,8 +15,10 @@ import numpy.typing as npt
 import open3d as o3d
 
 from bridgenet_infer import upsample_depth
+from bridgenet_infer.geometry import intrinsic_matrix
 from bridgenet_infer.read import read_depth, read_rgb
-from examples.point_cloud import DESK_CAMERA, FOLDER, camera_matrix
+from examples import DESK
+from examples.point_cloud import DESK_CAMERA
 
 Array = npt.NDArray[Any]
 MILLIMETRES = 1000.0
@@ -27,8 +29,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, help="write a .ply or .pcd file instead of opening a window")
     options = parser.parse_args()
-    rgb, lr_depth = read_rgb(FOLDER / "desk" / "rgb.png"), read_depth(FOLDER / "desk" / "depth_lr.png")
-    cloud = point_cloud(rgb, np.asarray(upsample_depth(rgb, lr_depth)), camera_matrix(*DESK_CAMERA))
+    rgb, lr_depth = read_rgb(DESK / "rgb.png"), read_depth(DESK / "depth_lr.png")
+    cloud = point_cloud(rgb, np.asarray(upsample_depth(rgb, lr_depth)), intrinsic_matrix(*DESK_CAMERA))
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         o3d.io.write_point_cloud(str(options.output), cloud)

@@ -14,19 +14,19 @@ import numpy.typing as npt
 
 from bridgenet_infer import upsample_depth
 from bridgenet_infer.files import write_atomically
-from bridgenet_infer.geometry import depth_to_points, ply_bytes
+from bridgenet_infer.geometry import depth_to_points, intrinsic_matrix, ply_bytes
 from bridgenet_infer.read import read_depth, read_rgb
+from examples import DESK
 
 Array = npt.NDArray[Any]
-FOLDER = Path(__file__).parent
 DESK_CAMERA = (554.256, 554.256, 319.5, 239.5)  # fx, fy, cx, cy of the examples: 60 degrees across 640 pixels
 
 
 def main() -> None:
     """Command line of the example."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rgb", type=Path, nargs="?", default=FOLDER / "desk" / "rgb.png")
-    parser.add_argument("depth", type=Path, nargs="?", default=FOLDER / "desk" / "depth_lr.png")
+    parser.add_argument("rgb", type=Path, nargs="?", default=DESK / "rgb.png")
+    parser.add_argument("depth", type=Path, nargs="?", default=DESK / "depth_lr.png")
     parser.add_argument("-o", "--output", type=Path, required=True, help="a .ply file")
     parser.add_argument("--camera", type=float, nargs=4, default=DESK_CAMERA, metavar=("FX", "FY", "CX", "CY"))
     parser.add_argument("--unit", type=float, default=0.001, help="metres of one unit of depth (0.001)")
@@ -34,15 +34,10 @@ def main() -> None:
     rgb, depth = read_rgb(options.rgb), read_depth(options.depth)
     if depth.shape != rgb.shape[:2]:
         depth = np.asarray(upsample_depth(rgb, depth))
-    points, colours = coloured_points(rgb, depth * options.unit, camera_matrix(*options.camera))
+    points, colours = coloured_points(rgb, depth * options.unit, intrinsic_matrix(*options.camera))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(options.output, ply_bytes(points, colours))
     print(f"{options.output}: {len(points):,} points")
-
-
-def camera_matrix(fx: float, fy: float, cx: float, cy: float) -> Array:
-    """(3, 3), pixel centres at whole numbers."""
-    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
 
 
 def coloured_points(rgb: Array, depth: Array, matrix: Array) -> tuple[Array, Array]:

@@ -12,9 +12,9 @@ from bridgenet_infer import upsample_depth
 from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.visualise import colourise_depth, depth_span
 from bridgenet_infer.write import write_picture
+from examples import DESK
 from examples.compare import bicubic
 
-FOLDER = Path(__file__).parent
 CROP = (slice(60, 420), slice(40, 640))
 
 
@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/desk.png"))
     target = parser.parse_args().out
-    rgb, lr = read_rgb(FOLDER / "desk" / "rgb.png"), read_depth(FOLDER / "desk" / "depth_lr.png")
+    rgb, lr = read_rgb(DESK / "rgb.png"), read_depth(DESK / "depth_lr.png")
     span = depth_span(lr, percentiles=(0, 98))
     size = (rgb.shape[1], rgb.shape[0])
     panels = {
@@ -39,7 +39,7 @@ def main() -> None:
             cv2.putText(image, caption, (10, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.7, ink, thickness, cv2.LINE_AA)
         images.append(image)
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(target, np.vstack([np.hstack(images[:2]), np.hstack(images[2:])]))
+    write_picture(target, np.vstack([np.hstack(images[:2]), np.hstack(images[2:])]), smallest=True)
 
 
 if __name__ == "__main__":

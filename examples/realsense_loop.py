@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pyrealsense2 as rs
 
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.geometry import intrinsic_matrix
 from bridgenet_infer.registration import register_depth
 from bridgenet_infer.stream import DepthStream, StreamResult
 
@@ -124,7 +125,7 @@ def registered(upsample: Callable[[Array, Array], Any], rig: Rig, scale: float) 
 
 
 def _matrix(intrinsics: Any) -> Array:
-    return np.array([[intrinsics.fx, 0, intrinsics.ppx], [0, intrinsics.fy, intrinsics.ppy], [0, 0, 1]])
+    return intrinsic_matrix(intrinsics.fx, intrinsics.fy, intrinsics.ppx, intrinsics.ppy)
 
 
 def _distortion(intrinsics: Any) -> Array | None:

@@ -19,8 +19,8 @@ import termios
 from pathlib import Path
 
 from bridgenet_infer.files import write_atomically
+from examples import FOLDER
 
-FOLDER = Path(__file__).parent
 EXAMPLES = ("desk", "street")
 TERMINAL = (40, 100)  # rows, columns
 

@@ -15,9 +15,10 @@ import numpy.typing as npt
 import rerun as rr
 
 from bridgenet_infer import upsample_depth
-from bridgenet_infer.geometry import scale_intrinsics
+from bridgenet_infer.geometry import intrinsic_matrix, scale_intrinsics
 from bridgenet_infer.read import read_depth, read_rgb
-from examples.point_cloud import DESK_CAMERA, FOLDER, camera_matrix
+from examples import DESK
+from examples.point_cloud import DESK_CAMERA
 
 Array = npt.NDArray[Any]
 MILLIMETRES = 1000.0
@@ -29,8 +30,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="an .rrd file")
     options = parser.parse_args()
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    rgb, lr_depth = read_rgb(FOLDER / "desk" / "rgb.png"), read_depth(FOLDER / "desk" / "depth_lr.png")
-    matrix = camera_matrix(*DESK_CAMERA)
+    rgb, lr_depth = read_rgb(DESK / "rgb.png"), read_depth(DESK / "depth_lr.png")
+    matrix = intrinsic_matrix(*DESK_CAMERA)
     recording = rr.RecordingStream("bridgenet-infer")
     recording.save(options.output)
     log_frame(recording, "camera", rgb, np.asarray(upsample_depth(rgb, lr_depth)), matrix)

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import trimesh
 
+from bridgenet_infer.geometry import camera_matrix, intrinsic_matrix
+
 Array = npt.NDArray[Any]
 Rng = np.random.Generator
 LIGHT = np.array([-0.45, -0.8, -0.4]) / np.linalg.norm([-0.45, -0.8, -0.4])  # towards the light; y points down
@@ -26,6 +28,11 @@ class Camera:
     fy: float
     cx: float
     cy: float
+
+    @property
+    def matrix(self) -> Array:
+        """(3, 3)."""
+        return intrinsic_matrix(self.fx, self.fy, self.cx, self.cy)
 
     def rays(self, offset: tuple[float, float] = (0.0, 0.0)) -> Array:
         """(H * W, 3) directions with z = 1, so that ray length times z is the depth."""
@@ -56,8 +63,8 @@ class Scene:
 
 def default_camera(width: int = 640, height: int = 480) -> Camera:
     """A 60 degree camera."""
-    focal = width / (2 * np.tan(np.radians(30)))
-    return Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
+    matrix = camera_matrix((height, width), 60)
+    return Camera(width, height, matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
 
 
 def render(scene: Scene, camera: Camera, pose: Array | None = None, seed: int = 0) -> tuple[Array, Array]:

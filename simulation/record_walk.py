@@ -85,11 +85,10 @@ def write_bag(folder: Path, frames: Iterable[tuple[Array, Array]], camera: Camer
 
 def camera_info(camera: Camera) -> dict[str, Any]:
     """Fields of sensor_msgs/CameraInfo of a camera without distortion, all but header and roi."""
-    matrix = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
-    projection = np.concatenate((matrix, np.zeros((3, 1))), 1)
+    projection = np.concatenate((camera.matrix, np.zeros((3, 1))), 1)
     return {
         "height": camera.height, "width": camera.width, "distortion_model": "plumb_bob", "d": np.zeros(5),
-        "k": matrix.ravel(), "r": np.eye(3).ravel(), "p": projection.ravel(), "binning_x": 0, "binning_y": 0,
+        "k": camera.matrix.ravel(), "r": np.eye(3).ravel(), "p": projection.ravel(), "binning_x": 0, "binning_y": 0,
     }  # fmt: skip
 
 

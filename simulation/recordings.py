@@ -15,6 +15,7 @@ from rosbags.rosbag2 import StoragePlugin
 from rosbags.rosbag2 import Writer as Ros2Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from bridgenet_infer.geometry import intrinsic_matrix
 from bridgenet_infer.ros.messages import compressed_fields, image_fields
 from testing.ros_world import Frame
 
@@ -101,7 +102,7 @@ class _Recorder:
 
     def add_info(self, topic: str, image: Array, focal: float, stamp: int, frame_id: str) -> None:
         height, width = image.shape[:2]
-        matrix = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
+        matrix = intrinsic_matrix(focal, focal, (width - 1) / 2, (height - 1) / 2)
         values = {"d": np.zeros(5), "k": matrix.ravel(), "r": np.eye(3).ravel(),
                   "p": np.pad(matrix, ((0, 0), (0, 1))).ravel()}  # fmt: skip
         self.add(

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from bridgenet_infer.ros.parameters import NodeParameters
+from testing import ROOT
 
-ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(python -m [^`]+|bridgenet-[a-z]+ [^`]+)`")
 COMMANDS = {

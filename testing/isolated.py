@@ -12,6 +12,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from testing.memory import memory_bytes
+
+MIB = 2**20
+
 POLL = 0.05  # seconds between two looks at the process
 PATIENCE = 6  # a busy machine may give a process a sixth of a processor; one that waits for ever uses none
 
@@ -95,7 +99,7 @@ def _watch(process: BaseProcess, pipe: Connection, limits: Limits) -> Iterator[O
             return
         if running is None:
             continue
-        taken, grown = time.monotonic() - start, memory("VmRSS", process.pid) - base
+        taken, grown = time.monotonic() - start, memory_bytes("VmRSS", process.pid) / MIB - base
         if max(_processor(process.pid) - used, taken / PATIENCE) > limits.seconds or grown > limits.memory:
             process.kill()
             fault = f"killed after {taken:.1f} s, {grown:.0f} MiB above the start"
@@ -115,7 +119,7 @@ def _judged(outcome: Outcome, limits: Limits) -> Outcome:
 def _serve(check: Check, seed: int, indices: Sequence[int], pipe: Connection) -> None:
     for index in indices:
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-        base = memory("VmRSS")
+        base = memory_bytes() / MIB
         pipe.send((index, base))
         start = time.process_time()
         try:
@@ -123,7 +127,7 @@ def _serve(check: Check, seed: int, indices: Sequence[int], pipe: Connection) ->
         except BaseException as error:  # what a check lets through is a fault; Rust's panics are no Exception
             verdict = Verdict("", "fault", "".join(traceback.format_exception(error, limit=-3)))
         seconds = time.process_time() - start
-        pipe.send(Outcome(index, verdict, seconds, memory("VmHWM") - base, memory("VmRSS")))
+        pipe.send(Outcome(index, verdict, seconds, memory_bytes("VmHWM") / MIB - base, memory_bytes() / MIB))
     pipe.send(None)
 
 
@@ -134,12 +138,3 @@ def _processor(pid: int | None) -> float:
     except OSError:
         return 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory(field: str, pid: int | None = None) -> float:
-    """VmRSS or VmHWM of a process in MiB; 0 if it has ended."""
-    try:
-        lines = Path(f"/proc/{pid or 'self'}/status").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:")), 0.0)

@@ -23,8 +23,9 @@ from typing import IO, Any
 
 import numpy.typing as npt
 
+from testing import ROOT
+
 Array = npt.NDArray[Any]
-ROOT = Path(__file__).parents[1]
 DEBIAN_PACKAGES = "/usr/lib/python3/dist-packages"
 
 

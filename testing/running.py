@@ -13,7 +13,8 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from testing import ROOT
+
 IMPORTED = ["bridgenet_infer.upsampler", "bridgenet_infer.cli.command", "bridgenet_infer.cli.process",
             "bridgenet_infer.bags.upsample", "training.train", "matplotlib.pyplot", "tqdm"]  # fmt: skip
 

@@ -10,16 +10,16 @@ import cv2
 import numpy as np
 import pytest
 
-from bridgenet_infer.geometry import depth_to_points, ply_bytes
+from bridgenet_infer.geometry import depth_to_points, intrinsic_matrix, ply_bytes
 from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.registration import register_depth
 from bridgenet_infer.stream import DepthStream, StreamResult
 from examples import point_cloud
-from examples.point_cloud import camera_matrix, coloured_points
+from examples.point_cloud import coloured_points
 from simulation.raycast import default_camera
 
 DESK = Path(__file__).parents[1] / "examples" / "desk"
-MATRIX = camera_matrix(50.0, 51.0, 31.0, 24.5)
+MATRIX = intrinsic_matrix(50.0, 51.0, 31.0, 24.5)
 
 
 def rgbd(dtype: type) -> tuple[np.ndarray, np.ndarray]:

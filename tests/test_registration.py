@@ -13,10 +13,6 @@ from bridgenet_infer.registration import register_depth
 from simulation.raycast import Camera, build_scene, default_camera, render
 
 
-def matrix_of(camera: Camera) -> np.ndarray:
-    return np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
-
-
 def test_registered_depth_is_what_the_other_camera_sees() -> None:
     scene = build_scene(3000)
     depth_camera, rgb_camera = default_camera(320, 240), Camera(320, 240, 300.0, 300.0, 161.0, 118.0)
@@ -24,9 +20,7 @@ def test_registered_depth_is_what_the_other_camera_sees() -> None:
     pose[:3, 3] = [0.05, -0.01, 0.0]  # of the RGB camera in the depth camera's frame
     _, raw = render(scene, depth_camera)
     _, exact = render(scene, rgb_camera, pose)
-    registered = register_depth(
-        raw, matrix_of(depth_camera), matrix_of(rgb_camera), np.linalg.inv(pose), (240, 320), 1.0
-    )
+    registered = register_depth(raw, depth_camera.matrix, rgb_camera.matrix, np.linalg.inv(pose), (240, 320), 1.0)
     seen = (registered > 0) & (exact > 0)
     error = np.abs(registered - exact)[seen]
     assert seen.mean() > 0.9
@@ -42,7 +36,7 @@ def test_coarse_samples_are_the_mean_of_one_surface_and_not_its_nearest_noise() 
     depth = 2 + rng.normal(0, 0.01, (240, 320))
     depth[:, 165:] = 1 + rng.normal(0, 0.01, (240, 155))  # three of eight columns
     depth[rng.random(depth.shape) < 0.1] = 0
-    registered = register_depth(depth, matrix_of(camera), matrix_of(camera), np.eye(4), (240, 320), 8)
+    registered = register_depth(depth, camera.matrix, camera.matrix, np.eye(4), (240, 320), 8)
     assert (registered > 0).all()  # lost samples make no holes
     assert np.abs(registered[:, :21] - 2).max() < 0.02
     assert np.abs(registered[:, 21:] - 1).max() < 0.02
@@ -54,11 +48,11 @@ def test_most_of_a_pixel_must_have_been_measured_when_its_centre_was_not() -> No
     camera = default_camera(32, 32)
     depth = np.zeros((32, 32), np.uint16)
     depth[:, :3] = 1000  # three of the eight columns of the first pixels
-    registered = register_depth(depth, matrix_of(camera), matrix_of(camera), np.eye(4), (32, 32), 8)
+    registered = register_depth(depth, camera.matrix, camera.matrix, np.eye(4), (32, 32), 8)
     assert (registered == 0).all()
     depth[:, :8] = 1000
     depth[3::8, 3:5] = depth[4::8, 3:5] = 0  # the four about each centre
-    registered = register_depth(depth, matrix_of(camera), matrix_of(camera), np.eye(4), (32, 32), 8)
+    registered = register_depth(depth, camera.matrix, camera.matrix, np.eye(4), (32, 32), 8)
     assert (registered[:, 0] == 1000).all()
     assert (registered[:, 1:] == 0).all()
 
@@ -69,7 +63,7 @@ def test_an_object_hides_what_lies_behind_it() -> None:
     depth[40:80, 60:100] = 1.0
     motion = np.eye(4)
     motion[0, 3] = -0.1
-    registered = register_depth(depth, matrix_of(camera), matrix_of(camera), motion, (120, 160), 1.0)
+    registered = register_depth(depth, camera.matrix, camera.matrix, motion, (120, 160), 1.0)
     left = 60 - round(0.1 * camera.fx)
     assert (registered[45:75, left + 2 : left + 38] == 1.0).all()
     shadow = registered[45:75, left + 42 : 100 - round(0.1 * camera.fx / 3) - 2]
@@ -82,8 +76,8 @@ def test_without_motion_depth_stays_where_it_is(dtype: type, scale: int, seed: i
     depth = (rng.uniform(500, 4000, (24, 32))).astype(dtype)
     depth[rng.random(depth.shape) < 0.2] = 0
     camera = default_camera(32 * scale, 24 * scale)
-    coarse = scale_intrinsics(matrix_of(camera), 1 / scale)
-    registered = register_depth(depth, coarse, matrix_of(camera), np.eye(4), (24 * scale, 32 * scale), scale)
+    coarse = scale_intrinsics(camera.matrix, 1 / scale)
+    registered = register_depth(depth, coarse, camera.matrix, np.eye(4), (24 * scale, 32 * scale), scale)
     assert registered.dtype == depth.dtype
     measured = depth > 0
     # a hole is covered by a twentieth of its neighbours at most: centres never
@@ -93,7 +87,7 @@ def test_without_motion_depth_stays_where_it_is(dtype: type, scale: int, seed: i
 
 
 def test_all_holes_and_points_behind_the_camera_give_holes() -> None:
-    matrix = matrix_of(default_camera(16, 12))
+    matrix = default_camera(16, 12).matrix
     empty = register_depth(np.full((12, 16), np.nan, np.float32), matrix, matrix, np.eye(4), (12, 16), 1)
     assert (empty == 0).all()
     behind = np.eye(4)
@@ -103,7 +97,7 @@ def test_all_holes_and_points_behind_the_camera_give_holes() -> None:
 
 def test_distortion_is_undone_and_applied() -> None:
     camera = default_camera(160, 120)
-    matrix, bent = matrix_of(camera), np.array([0.1, -0.05, 0.001, 0.0, 0.0])
+    matrix, bent = camera.matrix, np.array([0.1, -0.05, 0.001, 0.0, 0.0])
     y, x = np.mgrid[:120, :160]
     depth = 2 + 0.002 * x + 0.001 * y
     same = register_depth(depth, matrix, matrix, np.eye(4), (120, 160), 1, depth_distortion=bent, rgb_distortion=bent)
@@ -121,13 +115,13 @@ def test_distortion_is_undone_and_applied() -> None:
 def test_points_project_back_and_intrinsics_scale_about_pixel_corners() -> None:
     camera = default_camera(64, 48)
     depth = np.random.default_rng(0).uniform(1, 3, (48, 64))
-    points = depth_to_points(depth, matrix_of(camera))
-    pixels = points @ matrix_of(camera).T
+    points = depth_to_points(depth, camera.matrix)
+    pixels = points @ camera.matrix.T
     y, x = np.mgrid[:48, :64]
     assert np.allclose(pixels[..., 0] / pixels[..., 2], x)
     assert np.allclose(pixels[..., 1] / pixels[..., 2], y)
     assert np.allclose(points[..., 2], depth)
-    assert np.allclose(scale_intrinsics(matrix_of(camera), 4), matrix_of(default_camera(256, 192)))
+    assert np.allclose(scale_intrinsics(camera.matrix, 4), default_camera(256, 192).matrix)
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.pipeline.holes import fill_holes
 from bridgenet_infer.read import read_depth, read_rgb
+from examples import FOLDER
 from examples.compare import bicubic, errors
 
 Array = npt.NDArray[Any]
-FOLDER = Path(__file__).parents[2] / "examples"
 EXAMPLES = ("desk", "street")
 MEASURES = ("error mm", "deviation %", "worst %", "bias %")
 

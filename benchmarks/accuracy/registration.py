@@ -120,18 +120,13 @@ def score(result: Array, truth: Array, in_view: Array, visible: Array) -> dict[s
 def coarse_camera(rgb: Camera, scale: int) -> Camera:
     """The RGB camera with an image `scale` times smaller; its sides must be multiples of `scale` to within a pixel."""
     width, height = round(rgb.width / scale), round(rgb.height / scale)
-    across, down = scale_intrinsics(matrix(rgb), width / rgb.width), scale_intrinsics(matrix(rgb), height / rgb.height)
+    across, down = scale_intrinsics(rgb.matrix, width / rgb.width), scale_intrinsics(rgb.matrix, height / rgb.height)
     return Camera(width, height, across[0, 0], down[1, 1], across[0, 2], down[1, 2])
-
-
-def matrix(of: Camera) -> Array:
-    """(3, 3) camera matrix."""
-    return np.array([[of.fx, 0, of.cx], [0, of.fy, of.cy], [0, 0, 1]])
 
 
 def seen_by_depth_camera(truth: Array, target: Camera, raw: Array, rig: Rig) -> tuple[Array, Array]:
     """Which samples of the truth lie within the depth camera's image, and which of them it sees: (h, w) bool each."""
-    points = depth_to_points(truth, matrix(target)) @ rig.pose[:3, :3].T + rig.pose[:3, 3]
+    points = depth_to_points(truth, target.matrix) @ rig.pose[:3, :3].T + rig.pose[:3, 3]
     z = np.where(points[..., 2] > 0, points[..., 2], 1)
     x = points[..., 0] / z * rig.depth.fx + rig.depth.cx
     y = points[..., 1] / z * rig.depth.fy + rig.depth.cy
@@ -155,7 +150,7 @@ def spoil(raw: Array, seed: int) -> Array:
 def ours(raw: Array, rig: Rig, scale: int) -> Array:
     """The package's function."""
     size = (rig.rgb.height, rig.rgb.width)
-    return register_depth(raw, matrix(rig.depth), matrix(rig.rgb), np.linalg.inv(rig.pose), size, scale)
+    return register_depth(raw, rig.depth.matrix, rig.rgb.matrix, np.linalg.inv(rig.pose), size, scale)
 
 
 def least(raw: Array, rig: Rig, scale: int) -> Array:
@@ -185,7 +180,7 @@ def _project(raw: Array, rig: Rig, scale: int) -> tuple[Array, Array, tuple[int,
     """Flat index of the coarse pixel and z of every sample that lands in the image."""
     target = coarse_camera(rig.rgb, scale)
     motion = np.linalg.inv(rig.pose)
-    points = depth_to_points(raw, matrix(rig.depth))[raw > 0] @ motion[:3, :3].T + motion[:3, 3]
+    points = depth_to_points(raw, rig.depth.matrix)[raw > 0] @ motion[:3, :3].T + motion[:3, 3]
     column = np.floor(points[:, 0] / points[:, 2] * target.fx + target.cx + 0.5).astype(int)
     row = np.floor(points[:, 1] / points[:, 2] * target.fy + target.cy + 0.5).astype(int)
     inside = (column >= 0) & (row >= 0) & (column < target.width) & (row < target.height)

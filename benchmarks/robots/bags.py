@@ -18,11 +18,12 @@ from typing import Any
 
 from benchmarks.report import text_table, write_json
 from bridgenet_infer.read import read_depth, read_rgb
+from examples import DESK
 from simulation.recordings import DEPTH, KINDS, RGB_INFO, Recording, bag_path, write_recording
-from testing.ros_world import ROOT, Frame
+from testing import ROOT
+from testing.ros_world import Frame
 
 Dump = Mapping[str, Sequence[Mapping[str, Any]]]
-DESK = ROOT / "examples" / "desk"
 OUTPUT, OUTPUT_INFO = "/bridgenet/depth/image_raw", "/bridgenet/depth/camera_info"
 READERS = {
     "ros1": ("rosbag of the system's Python", "/usr/bin/python3", "import rosbag"),
@@ -93,7 +94,7 @@ def read_with_other(kind: str, bag: Path) -> Dump:
         subprocess.run([interpreter, "-c", test], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise ReaderMissing(f"{name} is not installed") from error
-    command = [interpreter, str(ROOT / "benchmarks" / "bag_dump.py"), str(bag)]
+    command = [interpreter, str(Path(__file__).with_name("bag_dump.py")), str(bag)]
     content: Dump = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     return content
 

@@ -18,9 +18,8 @@ import numpy as np
 from benchmarks.report import write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.read import read_depth, read_rgb
-from testing.ros_world import ROOT, Array, Exchange, Frame, Request, run_peer, running, running_master
-
-DESK = ROOT / "examples" / "desk"
+from examples import DESK
+from testing.ros_world import Array, Exchange, Frame, Request, run_peer, running, running_master
 
 
 def main() -> None:

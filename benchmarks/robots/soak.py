@@ -9,7 +9,6 @@ accounted for. Linux only (/proc).
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy.typing as npt
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.stream import DepthStream, StreamResult
+from testing.memory import resident_mb
 
 Array = npt.NDArray[Any]
 RGB_SIZE, LR_SIZE = (48, 64), (12, 16)
@@ -111,12 +111,6 @@ def soak(upsampler: DepthUpsampler, frames: int, feed: str, warm_up: int = 100) 
 def frame(rng: np.random.Generator) -> tuple[Array, Array]:
     """RGB (48, 64, 3) uint8 and LR depth (12, 16) uint16 millimetres of noise."""
     return rng.integers(0, 256, (*RGB_SIZE, 3), np.uint8), rng.integers(500, 4000, LR_SIZE, np.uint16)
-
-
-def resident_mb() -> float:
-    """Resident size of this process in megabytes."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 if __name__ == "__main__":

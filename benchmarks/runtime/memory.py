@@ -22,6 +22,7 @@ import torch
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.pipeline.tile import cut_axis, resolve_tiling
+from testing.memory import memory_bytes, resident_mb
 
 COLUMNS = ("MP", "scale", "tile", "peak MB", "before MB", "inputs MB", "growth MB", "seconds", "net px/px", "us/net px")
 
@@ -67,11 +68,11 @@ def measure(megapixels: float, scale: int, tile: int | str, weights: str) -> dic
     upsampler = DepthUpsampler.from_pretrained(weights, device="cpu")
     upsampler(rgb[: 16 * scale, : 16 * scale], lr_depth[:16, :16], scale)  # what is loaded at first use is not growth
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    before = _resident("VmRSS")
+    before = resident_mb()
     began = time.perf_counter()
     result = upsampler(rgb, lr_depth, scale, tile=tile)
     seconds = time.perf_counter() - began
-    peak = _resident("VmHWM") - result.nbytes / 1e6
+    peak = memory_bytes("VmHWM") / 1e6 - result.nbytes / 1e6
     tiling = resolve_tiling(tile, result.shape)
     spans = [
         cut_axis(side, t, tiling.overlap) for side, t in zip(result.shape, (tiling.height, tiling.width), strict=True)
@@ -90,12 +91,6 @@ def measure(megapixels: float, scale: int, tile: int | str, weights: str) -> dic
         1e6 * seconds / network,
     )
     return {**dict(zip(COLUMNS, values, strict=True)), "torch": torch.__version__, "threads": torch.get_num_threads()}
-
-
-def _resident(field: str) -> float:
-    """VmRSS or VmHWM of this process in MB."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(field)) * 1024 / 1e6
 
 
 def _tile(text: str) -> int | str:

@@ -27,8 +27,8 @@ from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.write import write_depth
+from examples import DESK
 
-DESK = Path(__file__).parents[2] / "examples" / "desk"
 SCALE = 8
 WARM, OVER = 0.2, 0.9
 FILES = 50

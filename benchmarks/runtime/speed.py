@@ -34,8 +34,8 @@ from bridgenet_infer.graph.bridges import HighFrequencyAttentionBridge
 from bridgenet_infer.graph.dsrnet import RESIDUAL_BOUND, DSRNet
 from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.weights import CHECKPOINT_FOLDER
+from examples import DESK
 
-DESK = Path(__file__).parents[2] / "examples" / "desk"
 HEIGHT, WIDTH, SCALE = 480, 640, 8  # of the desk
 REFERENCE = "channels_last eager"
 COLD_START = """

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..geometry import scale_intrinsics
+
 Array = npt.NDArray[Any]
 
 # encoding -> dtype, channels, and where red, green and blue lie among them
@@ -207,9 +209,7 @@ def _scale_matrix(values: Sequence[float], columns: int, scale: float) -> Any:
     matrix = np.array(values, np.float64).reshape(3, columns)
     if not matrix.any():  # an uncalibrated camera
         return values
-    matrix[:2] *= scale
-    matrix[:2, 2] += 0.5 * scale - 0.5
-    flat = matrix.flatten()
+    flat = scale_intrinsics(matrix, scale).flatten()
     return flat if isinstance(values, np.ndarray) else flat.tolist()
 
 

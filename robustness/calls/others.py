@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bridgenet_infer.geometry import intrinsic_matrix
 from bridgenet_infer.registration import register_depth
 from bridgenet_infer.stream import DepthStream
 from robustness.draw import Generator, pick
@@ -22,7 +23,7 @@ def draw_registration(rng: Generator) -> tuple[str, Call]:
     height, width = (int(rng.integers(1, 30)) for _ in range(2))
     depth = draw_raw_depth(rng, height, width)
     focal = rng.uniform(0.3, 3) * max(height, width)
-    camera = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
+    camera = intrinsic_matrix(focal, focal, (width - 1) / 2, (height - 1) / 2)
     kind = rng.random()
     if kind < 0.3:
         return "register, unmoved", lambda: _check_unmoved(depth, camera)

@@ -29,10 +29,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from benchmarks.report import text_table, write_json
+from testing import ROOT
 
 from .operators import Mutant, make_mutants
 
-ROOT = Path(__file__).parents[2]
 CONTRACT = "tests/test_contract.py"
 NORMALISE, VALIDATE, RESTORE, TILES = (
     f"tests/pipeline/test_{name}.py" for name in ("normalise", "validate", "restore", "tiles")

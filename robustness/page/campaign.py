@@ -29,6 +29,7 @@ from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
 from robustness.page.visitors import Server, Visitor, fetch, files_of, serving
 from robustness.processes.load import WARM_UP, growth, table_rows
+from testing.memory import resident_mb
 
 Array = npt.NDArray[Any]
 MOST_GROWTH_MB = 64.0  # of the server after the warm-up
@@ -167,12 +168,6 @@ def png(array: Array) -> bytes:
     """As a PNG file."""
     Image.fromarray(array).save(data := io.BytesIO(), "PNG")
     return data.getvalue()
-
-
-def resident_mb(process: int) -> float:
-    """Resident size of a process in megabytes."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def files_mb(folder: Path) -> float:

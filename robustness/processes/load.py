@@ -25,8 +25,8 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.report import text_table, write_json
-from benchmarks.robots.soak import resident_mb
 from bridgenet_infer import DepthUpsampler
+from testing.memory import resident_mb
 
 Array = npt.NDArray[Any]
 WARM_UP = 0.25  # of the time: allocators of new threads grow

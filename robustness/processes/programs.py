@@ -25,7 +25,6 @@ from testing.hub_server import HubServer
 from testing.running import Running, start
 from testing.tiny import random_frames, write_pair, write_tiny_checkpoint, write_training_config
 
-ROOT = Path(__file__).parents[2]
 SUFFIXES = (".png", ".tif", ".npy", ".npz", ".pfm")
 START = 1_700_000_000_000_000_000
 REPO, COMMIT = "makers/tiny-depth", "a" * 40

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bridgenet_infer import DepthUpsampler
-from robustness.processes.programs import ROOT
+from testing import ROOT
 from testing.hub_server import HubServer
 
 PROCESSES, THREADS = 2, 8

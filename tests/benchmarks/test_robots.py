@@ -12,11 +12,12 @@ from benchmarks.accuracy.flicker import measure_far_object
 from benchmarks.accuracy.registration import METHODS, Rig, camera, measure, score, seen_by_depth_camera
 from benchmarks.robots.overhead import frame, replicate, summary
 from benchmarks.robots.overhead import measure as overhead
-from benchmarks.robots.soak import FEEDS, resident_mb, soak
+from benchmarks.robots.soak import FEEDS, soak
 from benchmarks.runtime.steps import NETWORK, OUTSIDE, REST, STEPS, Ledger, make_pair
 from benchmarks.runtime.steps import measure as measure_steps
 from bridgenet_infer import DepthUpsampler
 from simulation.raycast import build_scene
+from testing.memory import resident_mb
 
 
 def test_mistakes_holes_and_gaps_are_told_apart() -> None:

@@ -14,7 +14,8 @@ import pytest
 
 pytest.importorskip("rosbags", reason="needs the extra bags")
 from robustness.processes.kills import kill_often, marked, still_running
-from robustness.processes.programs import MARK, ROOT, Program, make_programs
+from robustness.processes.programs import MARK, Program, make_programs
+from testing import ROOT
 from testing.hub_server import HubServer
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds what was started in /proc")

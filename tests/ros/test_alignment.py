@@ -20,16 +20,12 @@ from simulation.raycast import Camera, build_scene, default_camera, render
 RGB_CAMERA, DEPTH_CAMERA = Camera(160, 120, 150.0, 150.0, 81.0, 58.0), default_camera(80, 60)
 
 
-def matrix_of(camera: Camera) -> np.ndarray:
-    return np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
-
-
 def image(array: np.ndarray, frame_id: str) -> Any:
     return SimpleNamespace(header=SimpleNamespace(stamp=0, frame_id=frame_id), **image_fields(array))
 
 
 def info(camera: Camera, frame_id: str, ros1: bool = False, **changes: Any) -> Any:
-    matrix = matrix_of(camera)
+    matrix = camera.matrix
     values = {"k": matrix.ravel(), "d": np.zeros(5), "p": np.pad(matrix, ((0, 0), (0, 1))).ravel()}
     values |= {name: changes.pop(name) for name in tuple(values) if name in changes}
     fields = {"width": camera.width, "height": camera.height, "distortion_model": "plumb_bob", **changes}
@@ -84,7 +80,7 @@ def test_depth_of_another_frame_is_what_the_rgb_camera_sees(dtype: type, ros1: b
     assert depth.shape == (60, 80)  # focal lengths 150 and 69: by 2
     unit = 1000 if dtype is np.uint16 else 1
     in_unit = rigid(motion[:3, 3] * unit, quaternion(motion))
-    expected = register_depth(raw, matrix_of(DEPTH_CAMERA), matrix_of(RGB_CAMERA), in_unit, (120, 160), 2)
+    expected = register_depth(raw, DEPTH_CAMERA.matrix, RGB_CAMERA.matrix, in_unit, (120, 160), 2)
     holes = expected == 0
     assert np.allclose(depth[~holes], expected[~holes], atol=1 if unit > 1 else 1e-5)
     assert (np.isnan(depth) if dtype is np.float32 else depth == 0)[holes].all()
@@ -163,13 +159,13 @@ def test_motions_that_are_none_are_refused() -> None:
 
 def test_a_camera_is_k_and_d_or_p_and_follows_the_size_of_the_image() -> None:
     bent, other = np.array([0.1, -0.05, 0.001, 0.0, 0.0]), default_camera(160, 120)
-    projection = np.pad(matrix_of(other), ((0, 0), (0, 1))).ravel()
+    projection = np.pad(other.matrix, ((0, 0), (0, 1))).ravel()
     message = info(RGB_CAMERA, "rgb", d=bent, p=projection)
     matrix, distortion = camera_of(message, (120, 160, 3), rectified=False)
-    assert np.array_equal(matrix, matrix_of(RGB_CAMERA))
+    assert np.array_equal(matrix, RGB_CAMERA.matrix)
     assert np.array_equal(distortion, bent)  # type: ignore[arg-type]
     matrix, distortion = camera_of(message, (60, 80), rectified=True)
-    assert np.allclose(matrix, matrix_of(default_camera(80, 60)))
+    assert np.allclose(matrix, default_camera(80, 60).matrix)
     assert distortion is None
     names = {"image_rect": True, "/a/image_rect_color/compressed": True, "/rect/image_raw": False, "direct": False}
     assert {name: is_rectified(name) for name in names} == names
