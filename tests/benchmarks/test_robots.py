@@ -128,7 +128,7 @@ def test_a_far_object_makes_flicker_of_what_leaks() -> None:
     depth[:, 80:] = 3.0
 
     class Leaky(DepthUpsampler):
-        weights = "leaky"
+        name = "leaky"
 
         def __init__(self) -> None:
             pass

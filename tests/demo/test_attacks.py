@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from robustness.page.visitors import FORM, JSON, PATIENCE, ROOT, Server, Visitor, fetch, files_of, form, serving
+from robustness.page.visitors import FORM, JSON, PATIENCE, Server, Visitor, fetch, files_of, form, serving
+from testing import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,8 @@ import torch
 
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.read import read_depth, read_rgb
-from robustness.page.visitors import FORM, PATIENCE, ROOT, Visitor, fetch, form, serving
+from robustness.page.visitors import FORM, PATIENCE, Visitor, fetch, form, serving
+from testing import ROOT
 
 STREET = ROOT / "examples" / "street"
 OUT = ROOT / "out"

@@ -23,7 +23,8 @@ from rosbags.typesys import Stores, get_typestore
 
 from bridgenet_infer.bags.upsample import upsample_bag
 from simulation.recordings import DEPTH, KINDS, RGB, TEXT, Recording, bag_path, write_recording
-from testing.ros_world import ROOT, Frame
+from testing import ROOT
+from testing.ros_world import Frame
 from testing.tiny import random_frames
 
 START = 1_700_000_000_000_000_000

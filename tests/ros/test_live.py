@@ -18,7 +18,8 @@ import yaml
 from bridgenet_infer import DepthUpsampler, __version__
 from bridgenet_infer.ros.node import PARTNERS
 from bridgenet_infer.ros.parameters import NodeParameters
-from testing.ros_world import ROOT, Frame, Request, ros_environment, run_peer, running, running_master
+from testing import ROOT
+from testing.ros_world import Frame, Request, ros_environment, run_peer, running, running_master
 
 ROS = ROOT / "ros"
 ODD_NODES = [sys.executable, str(ROOT / "tests" / "ros" / "odd_nodes.py")]
