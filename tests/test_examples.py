@@ -65,7 +65,7 @@ def test_a_ply_holds_every_measured_pixel_with_its_colour(tmp_path: Path) -> Non
         coloured_points(rgb[:-1], depth, MATRIX)
 
 
-def test_the_point_cloud_command_upsamples_the_desk_onto_its_surfaces(
+def test_the_point_cloud_command_upsamples_the_desk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "new" / "desk.ply"
@@ -100,7 +100,7 @@ def test_open3d_sees_the_same_points_in_metres(tmp_path: Path, dtype: type) -> N
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-def test_a_rerun_recording_holds_camera_image_and_depth_with_its_unit(tmp_path: Path, dtype: type) -> None:
+def test_a_rerun_recording_holds_camera_image_and_depth(tmp_path: Path, dtype: type) -> None:
     rr = pytest.importorskip("rerun", reason="needs the extra rerun", exc_type=ImportError)
     reader = pytest.importorskip("rerun.chunk", reason="this Rerun cannot read recordings").RrdReader
     from examples.rerun_log import log_frame
@@ -172,7 +172,7 @@ class SoftwareCamera:
             sensor.on_video_frame(frame)
 
 
-def test_a_realsense_cameras_frames_come_out_registered_and_in_metres() -> None:
+def test_realsense_frames_come_out_registered_in_metres() -> None:
     rs = pytest.importorskip("pyrealsense2", reason="pyrealsense2, or libusb, is absent", exc_type=ImportError)
     from examples.realsense_loop import calibration, feed, registered
 
@@ -214,7 +214,7 @@ def test_a_realsense_cameras_frames_come_out_registered_and_in_metres() -> None:
         assert np.allclose(result.depth, lr_depth, atol=1e-4)
 
 
-def test_a_rendered_walk_becomes_a_bag_that_the_command_upsamples_and_a_picture(
+def test_a_rendered_walk_becomes_a_bag_and_a_picture(
     tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("rosbags", reason="needs the extra bags")

@@ -32,7 +32,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert wheel.stat().st_size < 40 * 2**20
 
 
-def test_installed_wheel_finds_its_weights_and_scenes_away_from_the_source_tree(wheel: Path, tmp_path: Path) -> None:
+def test_an_installed_wheel_finds_its_weights_and_scenes(wheel: Path, tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run(
         [*pip, "install", "--no-deps", "--prefix", str(tmp_path / "prefix"), "--ignore-installed", str(wheel)],

@@ -30,7 +30,7 @@ def test_registered_depth_is_what_the_other_camera_sees() -> None:
     assert behind.mean() < 0.01  # no see-through
 
 
-def test_coarse_samples_are_the_mean_of_one_surface_and_not_its_nearest_noise() -> None:
+def test_coarse_samples_are_the_mean_of_one_surface() -> None:
     camera = default_camera(320, 240)
     rng = np.random.default_rng(0)
     depth = 2 + rng.normal(0, 0.01, (240, 320))
@@ -44,7 +44,7 @@ def test_coarse_samples_are_the_mean_of_one_surface_and_not_its_nearest_noise() 
     assert registered[:, :20].std() < 0.002
 
 
-def test_most_of_a_pixel_must_have_been_measured_when_its_centre_was_not() -> None:
+def test_a_pixel_without_centre_needs_most_of_its_area() -> None:
     camera = default_camera(32, 32)
     depth = np.zeros((32, 32), np.uint16)
     depth[:, :3] = 1000  # three of the eight columns of the first pixels
@@ -112,7 +112,7 @@ def test_distortion_is_undone_and_applied() -> None:
     assert np.abs(straight - depth)[5:-5, 5:-5].max() > 0.004
 
 
-def test_points_project_back_and_intrinsics_scale_about_pixel_corners() -> None:
+def test_points_project_back_and_intrinsics_scale() -> None:
     camera = default_camera(64, 48)
     depth = np.random.default_rng(0).uniform(1, 3, (48, 64))
     points = depth_to_points(depth, camera.matrix)

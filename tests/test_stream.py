@@ -81,7 +81,7 @@ def test_every_frame_is_accounted_for(maxsize: int, drop: str, count: int) -> No
         assert sequences == list(range(count))
 
 
-def test_an_iterator_gets_every_result_in_order_when_nothing_may_be_dropped() -> None:
+def test_an_iterator_gets_every_result_in_order() -> None:
     stream = DepthStream(lambda rgb, depth: depth, maxsize=2, drop="none")
 
     def feed() -> None:

@@ -61,7 +61,7 @@ def test_it_gives_what_torch_gives(floats: DepthUpsampler, compiled: DepthUpsamp
     assert compiled.device.type == "cpu"
 
 
-def test_results_stay_when_others_are_made_and_threads_do_not_meet(compiled: DepthUpsampler) -> None:
+def test_results_stay_and_threads_do_not_meet(compiled: DepthUpsampler) -> None:
     pairs = [(rgb, lr) for height in (64, 96) for rgb, lr in frames(6, height)]
     alone = [compiled(*pair, 4) for pair in pairs]
     kept = [result.copy() for result in alone]

@@ -87,9 +87,7 @@ def test_a_bag_comes_out_with_depth_beside_its_originals(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_killed_run_leaves_readable_frames_and_goes_on_from_them(
-    tmp_path: Path, kind: str, tiny_upsampler: DepthUpsampler
-) -> None:
+def test_a_killed_run_is_gone_on_from(tmp_path: Path, kind: str, tiny_upsampler: DepthUpsampler) -> None:
     source, target = write_bag(bag_path(tmp_path, "in", kind), kind), bag_path(tmp_path, "out", kind)
     calls = 0
 
@@ -182,7 +180,7 @@ def test_truncated_bags_are_refused(tmp_path: Path, kind: str, tiny_upsampler: D
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_command_works_on_every_kind_and_overwrites_only_when_told(
+def test_the_command_works_on_every_kind_of_bag(
     tmp_path: Path, kind: str, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, target = write_bag(bag_path(tmp_path, "in", kind), kind), bag_path(tmp_path, "out", kind)

@@ -58,9 +58,7 @@ def test_a_study_runs_its_variants_by_the_ordinary_training(tmp_path: Path, monk
     ]
 
 
-def test_a_study_by_the_clock_ends_with_falling_rates_and_is_not_repeated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_study_by_the_clock_ends_and_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRIDGENET_DATA", str(tmp_path / "none"))
     monkeypatch.setattr(
         "benchmarks.ablation.study.score", lambda run, device: {"falling": float(run.config.optim.decay)}

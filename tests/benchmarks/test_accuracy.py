@@ -122,7 +122,7 @@ def test_joint_bilateral_refuses_shapes_that_do_not_match() -> None:
         joint_bilateral(torch.zeros(9, 11), torch.zeros(3, 9, 11), 8)
 
 
-def test_nearest_takes_the_pixel_below_the_centre_in_both_directions() -> None:
+def test_nearest_takes_the_pixel_below_the_centre() -> None:
     row = np.arange(8)[None]
     assert nearest(row, (1, 2)).tolist() == [[2, 6]]
     assert nearest(row[:, :2], (1, 8)).tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]]
@@ -209,7 +209,7 @@ def test_metric_scenes_are_scored_by_every_method(tiny_checkpoint: Path) -> None
     assert "tiny beats nearest in" in table
 
 
-def test_sensor_frame_in_metres_becomes_millimetres_with_holes_at_lr_centres(tmp_path: Path) -> None:
+def test_a_sensor_frame_in_metres_becomes_millimetres(tmp_path: Path) -> None:
     depth = np.full((50, 66), 1.25, np.float32)
     depth[10, 10] = 0  # the centre of LR pixel (2, 2)
     depth[20, 20] = np.nan  # beside the centre of LR pixel (5, 5)
@@ -238,7 +238,7 @@ def real_data() -> Path:
         pytest.skip(str(error))
 
 
-def test_baselines_reproduce_their_known_errors_on_two_real_scenes() -> None:
+def test_baselines_have_their_known_errors() -> None:
     real_data()
     expected = {"Books": (0.6170, 0.5657), "Dolls": (0.6429, 0.5627)}
     for scene in middlebury2005()[1:3]:
@@ -284,7 +284,7 @@ def test_turned_back_is_as_before_and_turns_differ(code: int) -> None:
     assert sum(np.array_equal(turn(image, code), turn(image, other)) for other in range(8)) == 1
 
 
-def test_the_self_ensemble_does_not_depend_on_how_the_pair_is_turned(tiny_checkpoint: Path) -> None:
+def test_the_self_ensemble_is_the_same_for_turned_pairs(tiny_checkpoint: Path) -> None:
     rng = np.random.default_rng(0)
     rgb, lr = rng.integers(0, 256, (32, 48, 3), np.uint8), rng.integers(20, 230, (4, 6), np.uint8)
     upsampler = DepthUpsampler.from_pretrained(tiny_checkpoint, device="cpu")

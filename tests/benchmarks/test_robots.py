@@ -39,7 +39,7 @@ def test_mistakes_holes_and_gaps_are_told_apart() -> None:
     assert scores["bias mm"] > 0 == scores["median mm"]
 
 
-def test_what_an_object_hides_from_the_depth_camera_is_in_view_but_not_visible() -> None:
+def test_what_an_object_hides_is_in_view_but_not_visible() -> None:
     rig = Rig(camera(64, 48, 60, 0, 0), camera(64, 48, 60, 0, 0), 0.1)
     raw = np.full((48, 64), 2.0)
     raw[:, 30:34] = 0.5

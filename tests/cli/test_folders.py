@@ -62,7 +62,7 @@ def test_every_format_keeps_dtype_and_suffix(
         assert Image.open(row["preview"]).size == (64, 48)
 
 
-def test_a_bad_file_is_listed_and_the_rest_is_done_then_only_it_is_done_again(
+def test_a_bad_file_is_listed_and_alone_done_again(
     folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rgb, depth, out = folders
@@ -213,7 +213,7 @@ def test_without_ray_its_option_tells_what_to_install(
 # -- units -------------------------------------------------------------------------------------------------------------
 
 
-def test_millimetres_become_metres_only_where_the_format_needs_it(
+def test_millimetres_become_metres_only_where_needed(
     folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     *_, out = folders
@@ -259,9 +259,7 @@ def test_fresh_unfinished_files_of_another_run_are_left_alone(tmp_path: Path) ->
     assert names(tmp_path) == [".a.png.x.part"]
 
 
-def test_an_unfinished_file_that_another_run_finishes_meanwhile_is_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unfinished_file_may_vanish_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "glob", lambda folder, pattern: iter([folder / ".gone.png.x.part"]))
     files.remove_leftovers(tmp_path)
 

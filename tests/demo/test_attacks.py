@@ -73,7 +73,7 @@ def test_no_file_but_visitors_own_is_served(server: Server, path: str) -> None:
         ("%2e%2e%2fevil.png", "%2e%2e%2fevil.png"), ("a/../../b.png", "b.png"), ("x" * 5000, ""), ("x" * 300, "x"),
     ],
 )  # fmt: skip
-def test_uploads_land_in_the_demos_folder_whatever_they_are_called(server: Server, name: str, kept: str) -> None:
+def test_uploads_land_in_the_demos_folder(server: Server, name: str, kept: str) -> None:
     status, text = fetch(f"{server.address}/gradio_api/upload", form(name, name.encode()), FORM)
     if not kept:
         assert status in (400, 413)
@@ -162,15 +162,13 @@ def test_no_address_is_fetched_for_a_visitor(
     ],
 )
 @pytest.mark.parametrize("path", ["upload", "queue/join"])
-def test_bodies_without_end_and_other_sites_are_refused_at_the_head(
-    server: Server, path: str, headers: str, status: bytes
-) -> None:
+def test_endless_bodies_and_other_sites_are_refused(server: Server, path: str, headers: str, status: bytes) -> None:
     kind = FORM if path == "upload" else JSON
     head = f"POST /gradio_api/{path} HTTP/1.1\r\n{headers}\r\nContent-Type: {kind['Content-Type']}\r\n\r\n"
     assert raw(server, head.encode()).startswith(b"HTTP/1.1 " + status)
 
 
-def test_a_foreign_name_for_this_machine_gets_no_page_and_no_answer_may_be_read_elsewhere(server: Server) -> None:
+def test_a_foreign_name_for_this_machine_gets_no_page(server: Server) -> None:
     def get(headers: str) -> bytes:
         return raw(server, f"GET /config HTTP/1.1\r\nConnection: close\r\n{headers}\r\n\r\n".encode())
 

@@ -59,9 +59,7 @@ def test_scenes_are_the_examples_at_every_scale(desk: Inputs) -> None:
         load_scene("../desk")
 
 
-def test_comparison_has_the_result_of_the_api_and_the_figures_of_the_example(
-    shipped: DepthUpsampler, desk: Inputs
-) -> None:
+def test_comparison_agrees_with_the_api_and_the_example(shipped: DepthUpsampler, desk: Inputs) -> None:
     result = compare(shipped, desk)
     expected = shipped(desk.rgb, desk.lr_depth)
     assert np.array_equal(result.depth, expected)
@@ -95,9 +93,7 @@ def test_options_reach_the_api_and_its_warnings_the_page(
     assert "<tiny>" not in text
 
 
-def test_exact_depth_of_another_size_is_refused_and_without_overlap_there_is_no_error(
-    tiny_upsampler: DepthUpsampler, rng: np.random.Generator
-) -> None:
+def test_exact_depth_must_fit_and_overlap(tiny_upsampler: DepthUpsampler, rng: np.random.Generator) -> None:
     inputs = small_inputs(rng)
     with pytest.raises(ValueError, match=r"exact depth \(12, 16\) must have the size of the RGB image \(48, 64\)"):
         compare(tiny_upsampler, Inputs(inputs.rgb, inputs.lr_depth, inputs.lr_depth))
@@ -264,9 +260,7 @@ def test_run_writes_what_the_api_returns(
     assert str(tmp_path) not in "".join([shown.facts, shown.depth_legend, shown.error_legend])
 
 
-def test_files_are_kept_for_an_hour_and_fewer_when_there_are_many(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_are_kept_for_an_hour_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tidy, "KEPT_BYTES", 100)
     now = time.time()
 
@@ -299,9 +293,7 @@ def test_preview_shows_what_was_given(service: Service, tmp_path: Path) -> None:
     assert (depth[:16, :16] == depth[0, 0]).all()
 
 
-def test_refusals_on_the_page_tell_neither_paths_nor_where_weights_lie(
-    service: Service, tmp_path: Path, rng: np.random.Generator
-) -> None:
+def test_refusals_tell_no_paths(service: Service, tmp_path: Path, rng: np.random.Generator) -> None:
     given = small_inputs(rng)
     rgb, lr = save(tmp_path / "rgb.png", given.rgb), save(tmp_path / "lr.png", given.lr_depth)
     cases = [

@@ -212,7 +212,7 @@ def test_requests_that_no_page_would_make_are_refused(address: str, asked: dict[
     assert "data" not in output
 
 
-def test_twice_the_queue_is_answered_with_refusals_and_the_page_lives_on(address: str) -> None:
+def test_twice_the_queue_is_refused_and_the_page_lives_on(address: str) -> None:
     from bridgenet_infer.demo.page import QUEUE
 
     crowd = [Visitor(address, f"visitor{i}") for i in range(2 * (QUEUE + 1))]

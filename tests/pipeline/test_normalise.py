@@ -130,7 +130,7 @@ def test_a_millimetre_at_65_metres_survives(tiny_upsampler: DepthUpsampler) -> N
     assert (result[40:, -24:] == 65_001).all()
 
 
-def test_what_is_flat_comes_back_as_it_was_whatever_the_network_says(tiny_upsampler: DepthUpsampler) -> None:
+def test_what_is_flat_comes_back_as_it_was(tiny_upsampler: DepthUpsampler) -> None:
     rng = np.random.default_rng(1)
     depth = np.full((20, 20), 2.5)
     depth[:, 12:] = rng.uniform(1, 4, (20, 8))
@@ -192,7 +192,7 @@ def test_gain_and_offset_do_not_show_in_the_input(tiny_upsampler: DepthUpsampler
 
 
 @given(seeds)
-def test_weights_of_the_first_generation_see_the_range_of_the_whole_image(seed: int) -> None:
+def test_first_generation_weights_see_the_whole_range(seed: int) -> None:
     rng = np.random.default_rng(seed)
     depth = rng.uniform(1, 2, (12, 15)).astype(np.float32)
     depth[4, 5] = 0

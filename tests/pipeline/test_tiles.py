@@ -48,7 +48,7 @@ def make_pair(seed: int, h: int, w: int, scale: int, dtype: str = "float32") -> 
 
 
 @given(st.integers(1, 3000), tilings())
-def test_spans_cover_an_axis_on_the_grid_and_their_windows_sum_to_one(length: int, tiling: Tiling) -> None:
+def test_spans_cover_an_axis_and_their_windows_sum_to_one(length: int, tiling: Tiling) -> None:
     spans = cut_axis(length, tiling.height, tiling.overlap)
     assert {s.stop - s.start for s in spans} == {len(spans[0].window)}
     assert len(spans[0].window) <= tiling.height
@@ -307,7 +307,7 @@ def test_half_precision_is_close_and_warns_of_nothing(
     assert 0 < np.abs(half - full).max() < 0.01 * 190
 
 
-def test_what_overflows_half_precision_comes_out_in_float32_with_one_warning(
+def test_half_precision_that_overflows_becomes_float32(
     half_upsampler: DepthUpsampler, tiny_upsampler: DepthUpsampler
 ) -> None:
     rgb, depth = make_pair(4, 20, 30, 8)

@@ -25,9 +25,7 @@ def surface(seed: int, height: int = 14, width: int = 18) -> np.ndarray:
 
 
 @given(seeds, st.sampled_from(["float32", "float64"]), st.sampled_from([1e10, 1e5, 1e-30]))
-def test_pixels_beyond_six_samples_are_as_with_a_hole_in_its_place(
-    tiny_upsampler: DepthUpsampler, seed: int, dtype: str, wild: float
-) -> None:
+def test_beyond_six_samples_it_is_as_a_hole(tiny_upsampler: DepthUpsampler, seed: int, dtype: str, wild: float) -> None:
     rng = np.random.default_rng(seed)
     depth = surface(seed, 20, 24).astype(dtype)
     if wild < 1:

@@ -76,7 +76,7 @@ def assert_nothing_written(target: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_topics_that_are_missing_or_of_another_encoding_are_listed(tmp_path: Path, kind: str, attempt: Attempt) -> None:
+def test_missing_and_foreign_topics_are_listed(tmp_path: Path, kind: str, attempt: Attempt) -> None:
     source, target = record(bag_path(tmp_path, "in", kind), kind), bag_path(tmp_path, "out", kind)
     assert attempt(source, target, "--depth", "/nowhere") == (
         1, f"error: /nowhere is no depth topic of the bag; image topics: {RGB} (rgb), {DEPTH} (depth)\n"
@@ -100,9 +100,7 @@ def test_sizes_that_no_scale_explains_are_named(tmp_path: Path, kind: str, attem
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_frame_of_another_size_is_named_and_the_others_are_written(
-    tmp_path: Path, kind: str, attempt: Attempt
-) -> None:
+def test_a_frame_of_another_size_is_named_and_left_out(tmp_path: Path, kind: str, attempt: Attempt) -> None:
     frames = random_frames([START, START + 10**8]) + random_frames([START + 2 * 10**8], rgb_size=(48, 24))
     source, target = bag_path(tmp_path, "in", kind), bag_path(tmp_path, "out", kind)
     code, error = attempt(write_recording(source, kind, Recording(frames)), target)
@@ -220,7 +218,7 @@ def test_a_connection_that_was_recorded_twice_is_copied_as_one(tmp_path: Path) -
     assert count(tmp_path / "out.bag")["/talk"] == 2
 
 
-def test_a_topic_that_the_metadata_list_twice_in_different_words_is_refused(tmp_path: Path, attempt: Attempt) -> None:
+def test_a_topic_listed_twice_is_refused(tmp_path: Path, attempt: Attempt) -> None:
     source, mark = record(tmp_path / "in", "sqlite3"), "  - message_count"
     metadata = source / "metadata.yaml"
     block = next(mark + part for part in metadata.read_text().split(mark) if TEXT in part)
@@ -306,7 +304,7 @@ upsample_bag(Path(sys.argv[1]), Path(sys.argv[2]), upsample, settings="a", overw
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_that_is_killed_keeps_its_frames_and_what_it_was_to_replace(tmp_path: Path, kind: str) -> None:
+def test_a_killed_run_keeps_its_frames_and_the_old_bag(tmp_path: Path, kind: str) -> None:
     source, target = record(bag_path(tmp_path, "in", kind), kind), bag_path(tmp_path, "out", kind)
     if source.is_dir():
         shutil.copytree(source, target)

@@ -25,7 +25,7 @@ def least(size: Size, bound: float | None = None) -> int:
 '''
 
 
-def test_conditions_bounds_numbers_and_statements_change_but_no_types_and_no_words() -> None:
+def test_code_is_mutated_but_no_types_and_no_words() -> None:
     mutants = make_mutants(SOURCE)
     assert len({mutant.source for mutant in mutants} | {SOURCE}) == len(mutants) + 1
     lines = SOURCE.splitlines()

@@ -37,9 +37,7 @@ MAKERS: dict[str, tuple[int, Callable[[Place, Path], Iterator[Case]]]] = {
 
 
 @pytest.mark.parametrize("group", MAKERS)
-def test_only_what_was_asked_for_is_loaded_and_refusals_name_file_and_reason(
-    shipped: Place, tmp_path: Path, group: str
-) -> None:
+def test_only_what_was_asked_for_is_loaded(shipped: Place, tmp_path: Path, group: str) -> None:
     least, make = MAKERS[group]
     tally = Tally(group)
     for case in make(shipped, tmp_path):

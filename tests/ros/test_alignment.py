@@ -93,7 +93,7 @@ def quaternion(pose: np.ndarray) -> np.ndarray:
     return np.roll(trimesh.transformations.quaternion_from_matrix(pose), -1)
 
 
-def test_depth_of_the_same_frame_and_depth_said_to_be_registered_come_as_they_are() -> None:
+def test_registered_depth_comes_as_it_is() -> None:
     colours, depth = np.zeros((48, 64, 3), np.uint8), np.full((12, 16), 700, np.uint16)
     rgb = image(colours, "camera")
     assert np.array_equal(Alignment()(rgb, image(depth, "/camera"))[1], depth)
@@ -157,7 +157,7 @@ def test_motions_that_are_none_are_refused() -> None:
             rigid(place, turn)
 
 
-def test_a_camera_is_k_and_d_or_p_and_follows_the_size_of_the_image() -> None:
+def test_a_camera_is_k_and_d_or_p_at_the_images_size() -> None:
     bent, other = np.array([0.1, -0.05, 0.001, 0.0, 0.0]), default_camera(160, 120)
     projection = np.pad(other.matrix, ((0, 0), (0, 1))).ravel()
     message = info(RGB_CAMERA, "rgb", d=bent, p=projection)

@@ -57,7 +57,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-def test_live_node_hands_on_exact_pixels_with_the_stamps_of_depth_in_the_frame_of_rgb(
+def test_a_live_node_hands_on_pixels_stamps_and_frames(
     world: dict[str, str], tmp_path: Path, dtype: type[np.generic]
 ) -> None:
     frames = make_frames(PARTNERS, lag=0.008, dtype=dtype)  # what every queue holds: nothing is lost in a stall
@@ -182,7 +182,7 @@ def test_parameters_reach_the_upsampler(tiny_checkpoint: Path) -> None:
         upsample(frame.rgb[:, :48], frame.depth)
 
 
-def test_launch_files_have_the_parameters_of_the_node_and_its_defaults() -> None:
+def test_launch_files_have_the_nodes_parameters() -> None:
     expected = vars(NodeParameters())
     ros1 = ElementTree.parse(ROS / "launch" / "bridgenet.launch")
     arguments = {argument.attrib["name"]: argument.attrib["default"] for argument in ros1.iter("arg")}

@@ -38,7 +38,7 @@ def message(**fields: Any) -> Any:
     st.sampled_from(list(ENCODINGS)), st.integers(1, 9), st.integers(1, 9), st.integers(0, 7), st.booleans(),
     st.sampled_from([bytes, list, np.array, bytearray]),
 )  # fmt: skip
-def test_images_come_back_whatever_padding_byte_order_and_container(
+def test_images_come_back_from_every_layout(
     encoding: str, height: int, width: int, padding: int, big: bool, container: Any
 ) -> None:
     array = random_image(encoding, height, width, seed=padding)

@@ -36,7 +36,7 @@ def test_sphere_depth_and_empty_background() -> None:
     assert not depth[inside < -0.05].any()
 
 
-def test_scenes_are_the_same_for_the_same_seed_and_their_edges_register() -> None:
+def test_scenes_repeat_and_their_edges_register() -> None:
     camera = default_camera(160, 120)
     (rgb, depth), (again, depth_again) = (render(build_scene(5), camera, seed=5) for _ in range(2))
     assert np.array_equal(rgb, again)

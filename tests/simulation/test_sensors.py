@@ -61,7 +61,7 @@ def test_quantised_depth_takes_few_values_farther_apart_far_away() -> None:
     assert steps[1] / steps[0] == pytest.approx(16, rel=0.1)
 
 
-def test_time_of_flight_mixes_depths_at_an_edge_and_a_ray_does_not() -> None:
+def test_time_of_flight_mixes_depths_at_an_edge() -> None:
     depth, rgb = bar().roll(3, 3), wall(1)[1]
     mixed, _ = sense(replace(QUIET, sampling="area"), depth, rgb, 8, FOCAL, seeded())
     sharp, _ = sense(QUIET, depth, rgb, 8, FOCAL, seeded())
@@ -87,7 +87,7 @@ def test_edges_grow_fat_over_the_background_only() -> None:
     assert int((sensed[0, 0, 30] == 1.0).sum()) == 64 // 4 + 2
 
 
-def test_dark_and_steep_surfaces_are_lost_and_edges_are_not_steep() -> None:
+def test_dark_and_steep_surfaces_are_lost_but_no_edges() -> None:
     depth, rgb = wall(2.0)
     rgb[..., :128] = 0.0
     _, valid = sense(replace(QUIET, dark=0.2), depth, rgb, 4, FOCAL, seeded())
@@ -125,7 +125,7 @@ def test_a_seed_gives_one_frame_and_depth_stays_positive(name: str, seed: int, s
     assert (sensed > 0).all()
 
 
-def test_an_undisturbed_guide_is_itself_and_a_shift_is_as_long_as_asked() -> None:
+def test_a_guide_is_shifted_as_far_as_asked() -> None:
     y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     rgb = torch.stack((x, y, x + y)).div(128)[None]
     assert torch.allclose(disturb_guide(rgb, 0.0, 0.0, seeded()), rgb, atol=1e-5)
@@ -146,7 +146,7 @@ SENSED = DataConfig(scales=(4, 8), scale_weights=(1, 1), batch=3, patch=32, pool
 
 
 @given(st.integers(0, 5000))
-def test_sensed_batches_repeat_and_do_not_score_what_was_not_seen(pool: Pool, step: int) -> None:
+def test_sensed_batches_repeat_and_score_what_was_seen(pool: Pool, step: int) -> None:
     draws = draw(SENSED, [pool], seed=1, step=step)
     assert draws[0].sensor in SENSORS
     batch, again = make_batch(SENSED, [pool], draws), make_batch(SENSED, [pool], draws)
@@ -161,7 +161,7 @@ def test_sensed_batches_repeat_and_do_not_score_what_was_not_seen(pool: Pool, st
 VALIDITY = replace(TINY, validity_input=True)
 
 
-def test_a_run_that_learns_validity_starts_as_the_graph_without_it(pool: Pool) -> None:
+def test_learning_validity_starts_as_the_graph_without_it(pool: Pool) -> None:
     source = randomise(build_bridgenet(TINY))
     run = Run(RunConfig("validity", model=VALIDITY), [pool], torch.device("cpu"))
     run.start(source.state_dict())

@@ -225,7 +225,7 @@ def test_the_first_cause_is_told_in_one_line() -> None:
     assert first_cause(ValueError("alone")) == "ValueError: alone"
 
 
-def test_an_unfinished_download_of_a_killed_process_is_removed_once_it_is_old(hub: Hub) -> None:
+def test_an_old_unfinished_download_is_removed(hub: Hub) -> None:
     hub.load()
     (blob,) = hub.blobs()
     old, new = (blob.with_name(f"{blob.name}.{name}.incomplete") for name in ("old", "new"))

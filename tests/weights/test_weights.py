@@ -118,7 +118,7 @@ def test_a_name_in_the_manifest_is_not_taken_for_a_path(
         weights.load_weights(Path("tiny"))
 
 
-def test_what_is_listed_but_neither_bundled_nor_on_the_hub_is_named(own_manifest: Path) -> None:
+def test_weights_that_are_nowhere_are_named(own_manifest: Path) -> None:
     (own_manifest / "tiny.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"tiny\.safetensors"):
         weights.load_weights("tiny")
@@ -153,7 +153,7 @@ def test_a_broken_manifest_is_named(own_manifest: Path) -> None:
         weights.load_weights("tiny")
 
 
-def test_foreign_incomplete_and_non_finite_checkpoints_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_bad_checkpoints_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
     tensors = load_file(tiny_checkpoint)
     name = next(iter(tensors))
     with safe_open(tiny_checkpoint, framework="pt") as file:
@@ -178,9 +178,7 @@ def test_foreign_incomplete_and_non_finite_checkpoints_are_refused(tiny_checkpoi
         weights.load_checkpoint(path)
 
 
-def test_a_scale_that_the_weights_were_not_trained_for_is_answered_with_a_warning(
-    tiny_model: BridgeNet, tmp_path: Path
-) -> None:
+def test_a_scale_not_trained_for_brings_a_warning(tiny_model: BridgeNet, tmp_path: Path) -> None:
     path = tmp_path / "eight.safetensors"
     path.write_bytes(weights.checkpoint_bytes(tiny_model, {"scales": "8-8"}))
     upsampler = DepthUpsampler.from_pretrained(path, device="cpu")
