@@ -2,7 +2,8 @@
 
 Every stage is trained in a folder of its own below `out/rebuild/NAME`, those that several lineages share once; started
 again after a kill, it goes on where it was. At the end NAME.safetensors lies there too; nothing is installed. Its bits
-are the manifest's only with the code, library versions, type of processor and number of threads that made those.
+are the manifest's only with the code, library versions and type of processor that made those; the number of threads is
+taken from the lineage.
 """
 
 from __future__ import annotations
@@ -206,8 +207,12 @@ def _replay(
     if reached is not None and reached == stage.last:
         return
     print(f"{lineage_in_words([stage])}, in {replay.folder}, now at {reached or stage.first}", flush=True)
-    decay = stage.decay if replay.falls else 0
-    train(replay.config, replay.folder, device, start, stage.last, pools, decay=decay)
+    decay, threads = stage.decay if replay.falls else 0, torch.get_num_threads()
+    torch.set_num_threads(stage.threads or threads)
+    try:
+        train(replay.config, replay.folder, device, start, stage.last, pools, decay=decay)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _copy_once(state: Path, target: Path) -> None:

@@ -238,7 +238,8 @@ def train(
         run.fall(decay)
     elif start_from is not None:
         run.start_from(start_from)
-    run.stage = replace(run.stage, scenes=scenes_sha256(list_scenes(real)), code=current_commit())
+    scenes, threads = scenes_sha256(list_scenes(real)), torch.get_num_threads()
+    run.stage = replace(run.stage, scenes=scenes, code=current_commit(), threads=threads)
     keep_rows(curve, run.step)  # a row may have been written just before a kill, its checkpoint not
     _train_on(run, last, curve, stop_at, time.perf_counter() + seconds)
     plot_curve(curve, folder / "curve.png")

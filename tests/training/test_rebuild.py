@@ -64,9 +64,15 @@ def _rebuild(released: Path, out: Path, name: str = "pair") -> Path:
 def test_a_rebuild_gives_the_same_bits(
     released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken, step = [], Run.train_step
-    monkeypatch.setattr(Run, "train_step", lambda run: taken.append(run.step) or step(run))
-    made = _rebuild(released, tmp_path)
+    taken, step, threads = [], Run.train_step, torch.get_num_threads()
+    monkeypatch.setattr(Run, "train_step", lambda run: taken.append(torch.get_num_threads()) or step(run))
+    torch.set_num_threads(threads + 1)
+    try:
+        made = _rebuild(released, tmp_path)
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
+    assert set(taken) == {threads}
     shipped = released / "checkpoints" / "pair.safetensors"
     assert made.read_bytes() == shipped.read_bytes()
     said = capsys.readouterr().out

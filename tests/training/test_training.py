@@ -294,7 +294,7 @@ def test_states_written_before_stages_told_their_seconds_go_on(tmp_path: Path) -
     config, run = write_training_config(tmp_path), tmp_path / "runs" / "tiny"
     assert run_training(config, run, "--stop-at", "4").wait(timeout=300) == 0
     state = torch.load(run / "last.pt", weights_only=True)
-    later = ("seconds", "scenes", "code")
+    later = ("seconds", "scenes", "code", "threads")
     state["lineage"] = [
         {k: v for k, v in stage.items() if k not in later} | {"start": "a file's"} for stage in state["lineage"]
     ]
