@@ -31,6 +31,7 @@ from training.sampler import draw, make_batch
 from training.validation import load_scenes, validate
 
 SAMPLES, SIDE = 100, 256
+MOST_LOSS = 1.05  # times the float network's error
 OUTLIERS = 1e-4  # share of a pair's activations that may be clipped
 COPIED = ("scales", "lr_kernel", "data", "licence", "config")  # from the entry of the float weights
 
@@ -62,6 +63,8 @@ def quantise_checkpoint(name: str, configs: Sequence[RunConfig]) -> dict[str, An
         If a package of the extras "export" and "quantise" is missing.
     KeyError
         If the manifest does not have it.
+    RuntimeError
+        If the result is worse on the validation scenes by more than 5 %: nothing is installed then.
     """
     import nncf
 
@@ -93,6 +96,8 @@ def quantise_checkpoint(name: str, configs: Sequence[RunConfig]) -> dict[str, An
         scenes, device = load_scenes(data_folder() / "val"), torch.device("cpu")
         scales = tuple(sorted({scale for config in configs for scale in config.validation_scales}))
         results = [validate(model, scenes, scales, device) for model in (load_checkpoint(path)[0], upsampler.model)]
+    if worse := [key for key, value in results[1].items() if results[0][key] > MOST_LOSS * value]:
+        raise RuntimeError(f"{entry['name']} would be worse than {name!r} by more than 5 %: {', '.join(worse)}")
     entry["metrics"] = {"validation": {key: round(value, 5) for key, value in results[0].items()}}
     card = CARD.format(
         **entry,
