@@ -11,12 +11,12 @@ PURELIB = import sysconfig; print(sysconfig.get_path("purelib"))
 .venv/done: setup.cfg constraints.txt
 	@echo "setting up .venv for demo, tests and training: some minutes, 2 GB"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,train,export,quantise,bags]'
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[test,train,export,quantise,bags]'
 	touch $@
 
 $(PAGE)/done: setup.cfg constraints-page.txt
 	$(PYTHON) -m venv $(PAGE)
-	$(PAGE)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-page.txt -e '.[demo,test-page]'
+	$(PAGE)/bin/python -m pip install -qq --disable-pip-version-check -c constraints-page.txt -e '.[demo,test-page]'
 	touch $@
 
 demo: .venv/done
@@ -32,7 +32,7 @@ test: .venv/done
 .venv/ray/done: .venv/done
 	$(BIN)/python -m venv .venv/ray
 	$(BIN)/python -c '$(PURELIB)' > "$$(.venv/ray/bin/python -c '$(PURELIB)')/below.pth"
-	.venv/ray/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	.venv/ray/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[ray]'
 	touch $@
 
 test-ray: .venv/ray/done
@@ -42,7 +42,7 @@ test-ray: .venv/ray/done
 .venv/mutants/done: .venv/done
 	$(BIN)/python -m venv .venv/mutants
 	$(BIN)/python -c '$(PURELIB)' > "$$(.venv/mutants/bin/python -c '$(PURELIB)')/below.pth"
-	.venv/mutants/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt mutmut
+	.venv/mutants/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt mutmut
 	touch $@
 
 mutants: .venv/mutants/done
@@ -61,7 +61,7 @@ figures: .venv/done
 # the docs extra alone, on Python >= 3.11: the reference is read from sources that are not imported, so torch stays out
 .venv-docs/done: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv-docs
-	.venv-docs/bin/pip install --quiet --disable-pip-version-check -c constraints.txt furo myst-parser sphinx sphinx-autoapi sphinx-copybutton
+	.venv-docs/bin/pip install -qq --disable-pip-version-check -c constraints.txt furo myst-parser sphinx sphinx-autoapi sphinx-copybutton
 	touch $@
 
 docs: .venv-docs/done
@@ -70,7 +70,7 @@ docs: .venv-docs/done
 
 .venv-dist/done: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv-dist
-	.venv-dist/bin/pip install --quiet --disable-pip-version-check -c constraints.txt build check-wheel-contents twine
+	.venv-dist/bin/pip install -qq --disable-pip-version-check -c constraints.txt build check-wheel-contents twine
 	touch $@
 
 dist: .venv-dist/done
