@@ -56,7 +56,7 @@ def fill_holes(depth: Tensor | Array, valid: Tensor | Mask) -> Tensor | Array:
     Raises
     ------
     ValueError
-        If the shapes differ or are no images.
+        If the shapes differ or are no images, or holes spread over more than about 2^15 samples both ways.
     """
     if depth.ndim < 2 or depth.shape != valid.shape:
         raise ValueError(f"depth and valid must both be (..., h, w), got {tuple(depth.shape)} and {tuple(valid.shape)}")
@@ -228,6 +228,8 @@ class _Keys:
     def __init__(self, valid: Mask) -> None:
         height, width = valid.shape
         self.low, self.high = ((side - 1).bit_length() for side in (width, height))  # bits of a column, of a row
+        if (height * height + width * width << self.low + self.high) >= NEVER:
+            raise ValueError(f"holes lie too far from depth to be filled: around them {height} x {width} samples")
         self.rows = np.arange(height)[:, None] << self.low
         self.columns = np.arange(width)
         self.keys = np.where(valid, 0, NEVER) + (self.rows + self.columns)

@@ -68,16 +68,17 @@ def test_compact_holes_and_parts_of_any_size_follow_the_rule(
 @example(76463, 5, 10, 0.9)
 def test_that_is_nearly_always_the_nearest_sample(seed: int, height: int, width: int, share: float) -> None:
     rng = np.random.default_rng(seed)
-    valid = rng.random((height, width)) > share
-    valid[rng.integers(height), rng.integers(width)] = True
-    known = np.argwhere(valid)
-    found = np.stack(np.unravel_index(sources(valid), valid.shape), -1)
     farther = []
-    for y, x in np.argwhere(~valid):
-        least = np.hypot(*(known - (y, x)).T).min()
-        farther.append(np.hypot(*(found[y, x] - (y, x))) / least)
+    for _ in range(8):  # in one small map three of fifty holes may take another
+        valid = rng.random((height, width)) > share
+        valid[rng.integers(height), rng.integers(width)] = True
+        known = np.argwhere(valid)
+        found = np.stack(np.unravel_index(sources(valid), valid.shape), -1)
+        for y, x in np.argwhere(~valid):
+            least = np.hypot(*(known - (y, x)).T).min()
+            farther.append(np.hypot(*(found[y, x] - (y, x))) / least)
     assert max(farther, default=1) < 1.5
-    assert np.count_nonzero(np.array(farther) > 1 + 1e-9) <= max(0.05 * len(farther), 4)  # four of a small map's
+    assert np.mean(np.array(farther or [1]) > 1 + 1e-9) < 0.05
 
 
 def test_of_equally_near_samples_the_first_one_counts() -> None:
@@ -131,3 +132,10 @@ def test_nothing_to_fill() -> None:
 def test_depth_and_mask_have_one_shape(depth_shape: tuple[int, ...], valid_shape: tuple[int, ...], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         fill_holes(np.ones(depth_shape), np.ones(valid_shape, bool))
+
+
+def test_holes_whose_distances_no_key_holds_are_refused() -> None:
+    valid = np.zeros((1, 2**21), bool)
+    valid[0, 0] = True
+    with pytest.raises(ValueError, match="1 x 2097152"):
+        fill_holes(np.ones(valid.shape, np.uint16), valid)
