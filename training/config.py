@@ -61,6 +61,8 @@ class OptimConfig:
     warmup: int = 100
     learning_rate: float = 1e-3
     muon_rate: float = 0.02
+    muon_decay: float = 0.3
+    gate_rate: float = 1e-4  # AdamW's, of attention gates: at 1e-3 they close for good within 400 steps
     weight_decay: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.99)
     two_optimisers: bool = False  # the paper: one Adam per subnetwork, no Muon

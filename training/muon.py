@@ -43,10 +43,15 @@ class Muon(torch.optim.Optimizer):
         Length of the step: every singular value of an update is about lr * sqrt(max(1, rows / columns)).
     momentum
         Of the gradient's running sum.
+    weight_decay
+        Share of `lr` by which a step shrinks the kernels first. Their singular values stay below its inverse. Without
+        it, steps of one length let the features of deep stages grow a thousandfold, until attention gates close.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float = 0.02, momentum: float = 0.95) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum})
+    def __init__(
+        self, params: Iterable[Tensor], lr: float = 0.02, momentum: float = 0.95, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -65,6 +70,7 @@ class Muon(torch.optim.Optimizer):
                 matrices = orthogonalise(torch.stack([x.flatten(1) for x in ahead]))
                 rows, columns = matrices.shape[1:]
                 length = group["lr"] * max(1.0, rows / columns) ** 0.5
+                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(parameters, [m.view(shape) for m in matrices], alpha=-length)
 
     def _running_sum(self, parameter: Tensor) -> Tensor:

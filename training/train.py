@@ -41,6 +41,9 @@ DIVERGED = 2.0  # times bicubic's error; training begins at 1
 LEAST_ERROR = 1e-4  # of the range: losses are shares of bicubic's error, which can be 0
 
 
+GATES = ("squeeze", "excite", "spatial_attention")  # names of modules whose sigmoid multiplies features
+
+
 def rate_factor(config: OptimConfig, step: int) -> float:
     """Share of the peak rates at step `step`: a linear warm-up, 1, and a linear fall to zero at the end."""
     rise = (step + 1) / max(config.warmup, 1)
@@ -60,9 +63,17 @@ def make_optimisers(model: BridgeNet, config: OptimConfig) -> list[torch.optim.O
             if group
         ]
     wide = owned_by_muon(model)
-    rest = [p for n, p in named.items() if n not in wide]
-    adam = torch.optim.AdamW(rest, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay)
-    return [adam, Muon([named[n] for n in sorted(wide)], lr=config.muon_rate)] if wide else [adam]
+    gates = {name for name in named if any(part in name for part in GATES)}
+    rest = [p for n, p in named.items() if n not in wide | gates]
+    groups: list[dict[str, Any]] = [
+        {"params": rest},
+        {"params": [named[n] for n in sorted(gates)], "lr": config.gate_rate},
+    ]
+    adam = torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay)
+    if not wide:
+        return [adam]
+    kernels = [named[name] for name in sorted(wide)]
+    return [adam, Muon(kernels, lr=config.muon_rate, weight_decay=config.muon_decay)]
 
 
 def losses(model: BridgeNet, batch: Batch, config: OptimConfig, step: int, parts: int) -> tuple[Tensor, Tensor]:

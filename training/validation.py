@@ -25,6 +25,7 @@ from training.pool import read_scene
 Array = npt.NDArray[Any]
 FAR_SHARE, FAR_TIMES = 0.03, 20  # of the image, of its largest sample
 APART = 6  # LR samples
+GREY = 128
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,10 @@ def validate(model: Network, scenes: list[Scene], scales: tuple[int, ...], devic
 
     Returns
     -------
-    For each scale "x8", the MAD in grey levels; "score_x8", the MAD as a share of bicubic's; and "far_x8", the same
-    share away from a far patch in the LR depth. All are means over the groups of scenes, so that large images count as
-    much as many small ones. Score and far together decide on releases.
+    For each scale "x8", the MAD in grey levels; "score_x8", the MAD as a share of bicubic's; "far_x8", the same share
+    away from a far patch in the LR depth; and "unguided_x8", the same share with plain grey in place of RGB. All are
+    means over the groups of scenes, so that large images count as much as many small ones. Score and far together
+    decide on releases. A network that does as well unguided ignores RGB.
     """
     upsampler = DepthUpsampler(Checkpoint(model), device=device)
     means: dict[str, float] = {}
@@ -73,6 +75,7 @@ def validate(model: Network, scenes: list[Scene], scales: tuple[int, ...], devic
             bicubic = to_eight_bit(resize_bicubic(lr, (scene.truth.shape[0], scene.truth.shape[1])))[0, 0].numpy()
             samples = lr[0, 0].numpy()
             prediction = upsampler(scene.rgb, samples.astype(np.uint8), scale)
+            unguided = upsampler(np.full_like(scene.rgb, GREY), samples.astype(np.uint8), scale)
             patched, elsewhere = _with_far_patch(samples, scale)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the patch looks like a mark for holes
@@ -83,13 +86,16 @@ def validate(model: Network, scenes: list[Scene], scales: tuple[int, ...], devic
                     _mad(scene, bicubic, scene.valid),
                     _mad(scene, beside_far, scene.valid & elsewhere),
                     _mad(scene, bicubic, scene.valid & elsewhere),
+                    _mad(scene, unguided, scene.valid),
                 )
             )
-        ours, bicubics, far, far_bicubics = np.array([np.mean(rows, 0) for rows in groups.values()]).reshape(-1, 4).T
+        rows = np.array([np.mean(rows, 0) for rows in groups.values()]).reshape(-1, 5)
+        ours, bicubics, far, far_bicubics, unguided_errors = rows.T
         means |= {
             f"x{scale}": float(ours.mean()),
             f"score_x{scale}": float((ours / bicubics).mean()),
             f"far_x{scale}": float((far / far_bicubics).mean()),
+            f"unguided_x{scale}": float((unguided_errors / bicubics).mean()),
         }
     return means
 

@@ -86,8 +86,8 @@ class AttentionFusion(nn.Module):
 
     Shapes: main (B, M, H, W) and side (B, S, H, W) -> (B, M, H, W).
 
-    The 1x1 conv starts as the identity on `main` and a tenth of the default on `side`: at default
-    initialisation each bridge would shrink the signal to about a fifth.
+    The 1x1 conv starts as the identity on `main`, since at default initialisation each bridge would shrink the signal
+    to about a fifth, and as by default on `side`.
     """
 
     def __init__(self, main_channels: int, side_channels: int, reduction: int) -> None:
@@ -96,7 +96,6 @@ class AttentionFusion(nn.Module):
         self.project = nn.Conv2d(main_channels + side_channels, main_channels, 1)
         self.spatial_attention = SpatialAttention()
         with torch.no_grad():
-            self.project.weight.mul_(0.1)
             self.project.weight[:, :main_channels] = torch.eye(main_channels)[:, :, None, None]
             if self.project.bias is not None:
                 self.project.bias.zero_()

@@ -51,6 +51,8 @@ class DSRNet(nn.Module):
         activation = config.activation
         self.bounded = config.normalisation == "local"
         self.entry_conv = conv3x3(2 if config.validity_input else 1, c1)
+        with torch.no_grad():
+            self.entry_conv.weight.mul_(4.0)  # normalised depth is mostly within a quarter of its range
         self.entry_blocks = residual_blocks(config.entry_blocks, c1, activation)
         self.stages = nn.ModuleList(
             TransformationModule(a, b, blocks, activation)
@@ -70,7 +72,7 @@ class DSRNet(nn.Module):
         self.decoder_blocks = nn.ModuleList(residual_blocks(config.decoder_blocks, c, activation) for c in (c4, c2))
         self.head = nn.Conv2d(c1, 1, 1)
         # zero would delay learning, the default would start far from D_up
-        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.normal_(self.head.weight, std=0.0015)
         if self.head.bias is not None:
             nn.init.zeros_(self.head.bias)
 

@@ -70,6 +70,21 @@ class MDENet(nn.Module):
         self.head = conv3x3(config.pyramid_width, 1)
         if self.head.bias is not None:
             nn.init.constant_(self.head.bias, 0.5)  # the middle of the normalised range
+        self._start_with_even_features()
+
+    def _start_with_even_features(self) -> None:
+        """Features of all strides start about as strong as RGB's contrasts: a bridge would not hear weaker ones."""
+        stem, *strided = (
+            module for part in (self.stem, *self.stages) for module in part if isinstance(module, nn.Conv2d)
+        )
+        with torch.no_grad():
+            for conv in (stem, *strided):
+                nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+                if conv.bias is not None:
+                    nn.init.zeros_(conv.bias)
+            stem.weight.mul_(3.0)  # RGB spreads by about a third of its range ...
+            if stem.bias is not None:
+                stem.bias.copy_(-0.5 * stem.weight.sum((1, 2, 3)))  # ... around its middle
 
     def encode(self, rgb: Tensor) -> list[Tensor]:
         """(B, 3, H, W) -> F_MDE^1..3 at strides 2, 4, 8: all that HABdg needs."""
