@@ -58,6 +58,9 @@ Scharstein and Szeliski 2002 and 2003, Scharstein and Pal 2007, Hirschmueller an
 """
 
 
+LEAST_GUIDANCE = 1.01  # times the error with RGB
+
+
 @dataclass(frozen=True)
 class Trained:
     """One run that has ended: its state (or the part of it that `training.together` leaves) and its configuration."""
@@ -102,9 +105,14 @@ def release(name: str, runs: Sequence[Trained], hardware: str) -> dict[str, Any]
         If something cannot be written.
     ValueError
         If several graphs differ, or one of several has no `network_scale`.
+    RuntimeError
+        If a network ignores RGB: its error grows by less than 1 % when plain grey stands in for the image.
     """
     model, payload = make_checkpoint(runs)
     scales = _scales(runs)
+    figures = validate_network(model, [run.config for run in runs])
+    if deaf := scales_without_rgb(figures):
+        raise RuntimeError(f"{name!r} would do as well without RGB at {', '.join(deaf)}")
     seconds, known = total_seconds(run.lineage for run in runs)
     entry: dict[str, Any] = {
         "name": name,
@@ -123,7 +131,7 @@ def release(name: str, runs: Sequence[Trained], hardware: str) -> dict[str, Any]
             "hardware": hardware,
             "lineages": [[asdict(stage) for stage in run.lineage] for run in runs],
         },
-        "metrics": {"validation": validate_network(model, [run.config for run in runs])},
+        "metrics": {"validation": figures},
     }
     install(entry, payload, _card(entry, runs, sum(p.numel() for p in model.parameters()), known))
     return entry
@@ -162,6 +170,12 @@ def validate_network(model: Network, configs: Sequence[RunConfig]) -> dict[str, 
     if configs[0].data.sensor_share > 0:
         figures["sensed_x8"] = validate_sensed(model, scenes, 8, device)
     return {name: round(value, 5) for name, value in figures.items()}
+
+
+def scales_without_rgb(figures: dict[str, float]) -> list[str]:
+    """Scales ("x8") whose error grows by less than 1 % without RGB, of the figures of `validate`."""
+    scores = {name.removeprefix("score_"): value for name, value in figures.items() if name.startswith("score_")}
+    return [scale for scale, score in scores.items() if figures[f"unguided_{scale}"] < LEAST_GUIDANCE * score]
 
 
 def install(entry: dict[str, Any], payload: bytes, card: str) -> None:

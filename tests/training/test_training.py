@@ -30,7 +30,7 @@ from training.far import draw_far_layer
 from training.lineage import Stage
 from training.muon import Muon, orthogonalise, owned_by_muon
 from training.pool import Pool, PoolPlan, build_pool, load_or_build_pool
-from training.release import Trained, lineage_in_words, lr_in_words, release
+from training.release import Trained, lineage_in_words, lr_in_words, release, scales_without_rgb
 from training.resize import resize_depth, resize_scene
 from training.sampler import Batch, draw, make_batch, turn
 from training.train import Run, rate_factor
@@ -196,6 +196,34 @@ def test_muon_owns_wide_kernels_alone_and_lowers_a_loss() -> None:
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_muons_kernels_stay_below_the_inverse_of_their_decay() -> None:
+    kernel = torch.nn.Parameter(torch.zeros(8, 8, 1, 1))
+    optimiser = Muon([kernel], lr=0.02, weight_decay=0.5)
+    for _ in range(1000):  # one direction for ever: the steps alone would sum to 20
+        kernel.grad = -torch.eye(8)[:, :, None, None]
+        optimiser.step()
+    assert 1 < torch.linalg.svdvals(kernel.detach()[:, :, 0, 0]).max() < 2.5
+
+
+def test_attention_gates_take_the_smallest_steps() -> None:
+    run = Run(RunConfig("tiny", model=TINY), [], torch.device("cpu"))
+    rates = {
+        id(p): group["lr"] for optimiser in run.optimisers for group in optimiser.param_groups for p in group["params"]
+    }
+    named = dict(run.model.named_parameters())
+    assert rates.keys() == {id(parameter) for parameter in named.values()}
+    fusion = "guidance_bridges.0.fusion."
+    gates = ("spatial_attention.conv.weight", "channel_attention.squeeze.bias", "channel_attention.excite.weight")
+    assert {rates[id(named[fusion + gate])] for gate in gates} == {1e-4}
+    assert rates[id(named["dsr.head.weight"])] == 1e-3
+
+
+def test_a_network_without_ear_for_rgb_is_named() -> None:
+    figures = {"x4": 0.5, "score_x4": 0.51, "unguided_x4": 0.512, "x8": 0.9, "score_x8": 0.45, "unguided_x8": 0.52}
+    assert scales_without_rgb(figures) == ["x4"]
+    assert scales_without_rgb({}) == []
 
 
 def test_rates_rise_stay_and_fall() -> None:
