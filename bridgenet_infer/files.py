@@ -1,7 +1,5 @@
 """Files as such: read where they are regular ones, written in one step, found beside the package or in its wheel."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 import time

@@ -1,7 +1,5 @@
 """The place of the real data."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

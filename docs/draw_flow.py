@@ -3,8 +3,6 @@
 The middle row is the way of the data, a module for each step; below stands what leaves it.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Columns are strides, rows the two networks and the bridges between them.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from drawing import CELL, HEIGHT, MARGIN, WIDTH, Box, arrow, box, line, middle, picture, text

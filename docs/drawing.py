@@ -1,7 +1,5 @@
 """Boxes on a grid of cells with arrows between them, as SVG: what the drawings of this folder are made of."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Docstrings as napoleon wants them: "Returns" is prose, names that share a text are told apart, a star is a star."""
 
-from __future__ import annotations
-
 import re
 
 SHARED = re.compile(r"^(\w+(?:, \w+)+)\n((?:    [^\n]*(?:\n|\Z))+)", re.MULTILINE)

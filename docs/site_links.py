@@ -4,8 +4,6 @@ Pages link to files as they lie in the repository, so that they can be read ther
 of the site leads to that page; a link to any other file outside docs/ becomes plain text.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path, PurePosixPath

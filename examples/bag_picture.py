@@ -3,8 +3,6 @@
 The bag is one that `bridgenet-bag` has written. Near is bright, holes are grey; one scale of colours for all frames.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 from collections.abc import Sequence
@@ -13,17 +11,16 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from rosbags.highlevel import AnyReader
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.files import write_atomically
 from bridgenet_infer.ros.matching import match_stamps
 from bridgenet_infer.ros.messages import image_to_array
 from bridgenet_infer.visualise import Picture, colourise_depth, depth_span
 from simulation.record_walk import DEPTH, RGB
 
-Array = npt.NDArray[Any]
 OURS = "/bridgenet/depth/image_raw"
 GAP = 4  # pixels of white between panels
 

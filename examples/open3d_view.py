@@ -4,23 +4,20 @@ Open3D takes uint16 depth with the number of units in a metre. Float32 depth in 
 Open3D 0.20 divides it, too. Holes must be 0: NaN would stay in the image.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import open3d as o3d
 
 from bridgenet_infer import upsample_depth
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import intrinsic_matrix
 from bridgenet_infer.read import read_depth, read_rgb
 from examples import DESK
 from examples.point_cloud import DESK_CAMERA
 
-Array = npt.NDArray[Any]
 MILLIMETRES = 1000.0
 
 

@@ -1,7 +1,5 @@
 """The README's picture from an example: `python -m examples.readme_picture [--out docs/desk.png]`."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Runs on a pseudo-terminal, in a temporary folder with copies of the examples; on
 progress bar the last state is kept, as a terminal shows it; everything else is as it came out.
 """
 
-from __future__ import annotations
-
 import argparse
 import fcntl
 import os

@@ -1,7 +1,5 @@
 """Drawing what a campaign tries next."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TypeVar
 

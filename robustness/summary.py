@@ -1,7 +1,5 @@
 """What a campaign of generated inputs prints and writes."""
 
-from __future__ import annotations
-
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable

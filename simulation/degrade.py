@@ -1,7 +1,5 @@
 """How truth becomes LR depth: kernels, 8-bit rounding, crops; on the CPU and on CUDA."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

@@ -5,24 +5,21 @@ result is a ROS 2 bag (mcap) with RGB, registered depth and the RGB camera's cam
 there. Needs the extras train and bags.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import trimesh
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.ros.messages import image_fields
 from simulation.observe import observe
 from simulation.raycast import Camera, build_scene, default_camera, render
 
-Array = npt.NDArray[Any]
 RGB, DEPTH, INFO = "/camera/color/image_raw", "/camera/aligned_depth_to_color/image_raw", "/camera/color/camera_info"
 FRAME_ID = "camera_color_optical_frame"
 SCENE, SENSOR, SCALE = 2014, "time_of_flight", 4

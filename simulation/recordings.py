@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rosbags.interfaces import Connection
 from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin
 from rosbags.rosbag2 import Writer as Ros2Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import intrinsic_matrix
 from bridgenet_infer.ros.messages import compressed_fields, image_fields
 from testing.ros_world import Frame
 
-Array = npt.NDArray[Any]
 KINDS = ("ros1", "sqlite3", "mcap")
 RGB, RGB_INFO = "/camera/color/image_raw", "/camera/color/camera_info"
 DEPTH, DEPTH_INFO = "/camera/depth/image_raw", "/camera/depth/camera_info"

@@ -1,7 +1,5 @@
 """The tiny graph kept near interpolation, so that what surrounds it can be checked."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Command lines as documents have them: each is parsed by the program that it names, and never run."""
 
-from __future__ import annotations
-
 import configparser
 import importlib.util
 import re

@@ -1,7 +1,5 @@
 """Checks in a process of their own: one that hangs or dies is recorded, and the others go on. Linux only (/proc)."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import time

@@ -1,7 +1,5 @@
 """How much memory a process has; Linux only (/proc)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

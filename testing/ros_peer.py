@@ -1,7 +1,5 @@
 """The other end of the live ROS 1 runs (see `testing.ros_world`): publishes frames, keeps what comes back."""
 
-from __future__ import annotations
-
 import pickle
 import sys
 import time
@@ -16,9 +14,10 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.ros.messages import image_fields, to_array
 from bridgenet_infer.ros.node import PARTNERS
-from testing.ros_world import Array, Exchange, Request
+from testing.ros_world import Exchange, Request
 
 RGB_FRAME, DEPTH_FRAME = "camera_rgb", "camera_depth"
 

@@ -4,8 +4,6 @@ Needs rosmaster and rospy (Debian: python3-rosmaster, python3-rospy, python3-mes
 python3-diagnostic-msgs, python3-tf2-msgs).
 """
 
-from __future__ import annotations
-
 import os
 import pickle
 import shutil
@@ -19,13 +17,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-import numpy.typing as npt
-
+from bridgenet_infer.arrays import Array as Array
 from testing import ROOT
 
-Array = npt.NDArray[Any]
 DEBIAN_PACKAGES = "/usr/lib/python3/dist-packages"
 
 

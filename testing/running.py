@@ -1,7 +1,5 @@
 """Python commands in processes of their own, forked from one that has imported everything: that saves seconds each."""
 
-from __future__ import annotations
-
 import os
 import runpy
 import subprocess

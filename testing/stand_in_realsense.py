@@ -10,12 +10,11 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.read import read_depth, read_rgb
 
 DESK = Path(__file__).parents[1] / "examples" / "desk"
-Array = npt.NDArray[Any]
 
 
 class Profile:

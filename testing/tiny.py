@@ -1,7 +1,5 @@
 """What campaigns and tests run the commands on: a tiny random graph, and small files."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

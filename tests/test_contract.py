@@ -1,7 +1,5 @@
 """The depth contract: dtype, unit, shape, holes, scale, containers; mostly as properties."""
 
-from __future__ import annotations
-
 import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

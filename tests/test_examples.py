@@ -1,7 +1,5 @@
 """The examples: point clouds that hold the renderer's points, other programs' types, a camera's loop, a recording."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Reading and writing: round trips, damage, nothing half-written."""
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Callable

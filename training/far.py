@@ -1,7 +1,5 @@
 """Layers far behind (or before) the rest: a window in a room, a sky, a corridor's end."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """Where weights come from: the stages of a run, and what two of them have in common."""
 
-from __future__ import annotations
-
 import hashlib
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Muon for convolutions: momentum whose matrix is made nearly orthogonal before it is applied (Jordan et al., 2024)."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 

@@ -6,8 +6,6 @@ that the commit is written into the manifest here. A rerun uploads what has chan
 HF_TOKEN, or `hf auth login`.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

@@ -6,8 +6,6 @@ are the manifest's only with the code, library versions and type of processor th
 taken from the lineage.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

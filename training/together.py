@@ -6,8 +6,6 @@ each in fp16, with step, seconds and lineage: small enough to carry, and `traini
 It is there twice, NAME-stable.pt before the copies begin and NAME.pt after; a run that fails takes no other with it.
 """
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys

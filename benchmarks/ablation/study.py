@@ -8,8 +8,6 @@ A study with `seconds` gives every variant as long, however many steps that is: 
 third of the steps so far with falling rates.
 """
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import replace
 from pathlib import Path

@@ -4,24 +4,20 @@ Crops of Art (rings and brushes) and Laundry (lattice) into --out: RGB, bicubic,
 absolute errors of bicubic and of ours, black for 0, brightest for a quarter of the crop's depth range.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.accuracy.baselines import bicubic, round_to
 from benchmarks.accuracy.metrics import mad
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.visualise import Picture, colourise_depth, colourise_error
 from bridgenet_infer.write import write_picture
 from datasets.scenes import middlebury2005
 
-Array = npt.NDArray[Any]
 SIDE, ENLARGED = 288, 3
 CROPS = {"Art": ((0, 680), (448, 740)), "Laundry": ((0, 290), (200, 860))}  # top and left
 

@@ -5,11 +5,8 @@ error of bicubic and of ours there, and the share of our whole error. Grey level
 Scenes of one size make a group, and each group counts as much as any other.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,10 +16,9 @@ from benchmarks.accuracy.baselines import bicubic, round_to
 from benchmarks.accuracy.metrics import edge_band
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array, Mask
 from datasets.scenes import make_pair, middlebury2005, validation_scenes
 
-Array = npt.NDArray[Any]
-BoolArray = npt.NDArray[np.bool_]
 STEP = 3.0  # grey levels that make a depth edge, as in the edge-band measure
 CONTRAST = 24.0  # grey levels of local RGB range: less is low contrast beside an edge
 TEXTURE = 40.0  # more is texture away from edges
@@ -69,7 +65,7 @@ def main() -> None:
     write_result(options.out / f"{options.scenes}_x{scale}.json", content, [upsampler])
 
 
-def classify(rgb: Array, truth: Array, valid: BoolArray, scale: int) -> npt.NDArray[np.intp]:
+def classify(rgb: Array, truth: Array, valid: Mask, scale: int) -> npt.NDArray[np.intp]:
     """(H, W) index into KINDS of every pixel."""
     side = np.ones((scale | 1, scale | 1), np.uint8)  # odd: OpenCV's opening with an even square moves edges
     opened, closed = (cv2.morphologyEx(truth, op, side).astype(int) for op in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE))

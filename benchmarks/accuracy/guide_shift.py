@@ -3,8 +3,6 @@
 Middlebury 2005 with the published LR inputs and the RGB image moved by 0 to 8 HR pixels: mean MAD of the six scenes.
 """
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import replace
 from pathlib import Path

@@ -5,8 +5,6 @@ intermediate scales (truth cropped to a multiple of the scale). Mean absolute di
 Pillow-bicubic interpolation of the same LR, and the worst scene's ratio of the two.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 import warnings
@@ -16,16 +14,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.accuracy.baselines import bicubic, nearest, round_to
 from benchmarks.accuracy.metrics import mad
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 from datasets.scenes import RgbdScene, middlebury2005
 
-Array = npt.NDArray[Any]
 Size = tuple[int, int]
 PILLOW = "Pillow bicubic"
 TABLE_SCALES = (4, 8, 16)

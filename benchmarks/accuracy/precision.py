@@ -4,8 +4,6 @@ On CUDA that is what users get; elsewhere the half-precision trunk is emulated, 
 kernels.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import warnings

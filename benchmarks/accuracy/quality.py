@@ -6,17 +6,13 @@ loses clearly here. With `--degrade NAME` they are what a sensor would have seen
 something is scored, as grey levels of disparity again.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from benchmarks.accuracy.baselines import bicubic, nearest, round_to
@@ -27,17 +23,17 @@ from benchmarks.accuracy.published import PUBLISHED
 from benchmarks.accuracy.trials import Trial, degraded, published
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array, Mask
 from bridgenet_infer.pipeline.holes import fill_holes
 from bridgenet_infer.write import write_picture
 from datasets.scenes import MIDDLEBURY_2005, middlebury2005
 from simulation.sensors import SENSORS
 
-Array = npt.NDArray[Any]
 Scores = dict[str, dict[str, list[float]]]  # method -> measure -> one value per scene
 
 LR_KERNEL = "Pillow BICUBIC, antialiased, rounded to 8 bits after each pass"
 NEAREST, BICUBIC, JOINT_BILATERAL = "nearest", "bicubic", "joint bilateral"
-MEASURES: dict[str, Callable[[Array, Array, npt.NDArray[np.bool_] | None], float]] = {
+MEASURES: dict[str, Callable[[Array, Array, Mask | None], float]] = {
     "MAD": mad,
     "RMSE": rmse,
     "edge-band MAD": edge_mad,

@@ -9,27 +9,23 @@ surface that they should show; fattened: what lies before it. holes: share of wh
 gaps: of what it does see.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import trimesh
 
 from benchmarks.accuracy.metrics import edge_band
 from benchmarks.report import text_table, write_json
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import depth_to_points, scale_intrinsics
 from bridgenet_infer.registration import register_depth
 from simulation.raycast import Camera, Scene, build_scene, render_depth
 from simulation.sensors import SENSORS
 
-Array = npt.NDArray[Any]
 SCALES = (4, 8)
 STEP = 0.05  # metres: more is another surface
 LOST = 0.05  # share of samples

@@ -5,14 +5,11 @@ public API as uint16 millimetres with holes. All methods see the same LR map and
 the frame and in the output.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -25,11 +22,11 @@ from benchmarks.accuracy.metrics import rmse
 from benchmarks.accuracy.pictures import depth_row
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.pipeline.holes import fill_holes
 from bridgenet_infer.write import write_picture
 from datasets.scenes import RgbdScene, rendered_scenes, sensor_frames, unregistered_frames
 
-Array = npt.NDArray[Any]
 BASELINES = ("nearest", "bicubic", "joint bilateral")
 SCENES = {"sensor": sensor_frames, "unregistered": unregistered_frames, "rendered": rendered_scenes}
 

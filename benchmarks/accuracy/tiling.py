@@ -5,8 +5,6 @@ show. The rows "whole image's gates" repeat a tiled run with the channel attenti
 what is left then comes from the borders, the rest from tile statistics.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 import time
@@ -18,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from benchmarks.accuracy.metrics import mad
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.backends.per_scale import network_for
 from bridgenet_infer.backends.run import TileRunner
 from bridgenet_infer.graph.blocks import ChannelAttention
@@ -34,7 +32,6 @@ from bridgenet_infer.pipeline.tile import Tiling, cut_axis, resolve_tiling
 from bridgenet_infer.pipeline.validate import check_depth, check_rgb
 from datasets.scenes import make_pair, middlebury2005, validation_scenes
 
-Array = npt.NDArray[Any]
 CANDIDATES = ((256, 64), (512, 64), (768, 64), (768, 128))
 LEAST_PIXELS = 10**6  # smaller scenes hold no row of tiles
 

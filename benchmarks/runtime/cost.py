@@ -1,7 +1,5 @@
 """Parameters and GFLOP of every training config: `python -m benchmarks.runtime.cost [--size 256]`."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

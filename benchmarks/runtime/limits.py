@@ -1,7 +1,5 @@
 """How near the network's layers are to what this machine can do: measured matmul rate and copy bandwidth."""
 
-from __future__ import annotations
-
 import time
 from collections import defaultdict
 from collections.abc import Callable

@@ -5,8 +5,6 @@ Every size runs in a process of its own. "peak" is the largest resident size dur
 difference: what the call itself needed.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

@@ -6,8 +6,6 @@ resident size of one process or worker; "CPU s": of one process (Ray's workers d
 first. Below: what of the CPU time goes into files, which is what a GPU leaves to the CPU, beside checks and resizing.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

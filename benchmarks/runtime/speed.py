@@ -4,8 +4,6 @@ All methods take turns in one run, so their ratios hold on a machine that others
 of D_SR alone from prepared tensors, "call" the public call from uint8 RGB and uint16 depth to uint16 depth.
 """
 
-from __future__ import annotations
-
 import argparse
 import copy
 import subprocess

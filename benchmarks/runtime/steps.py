@@ -5,8 +5,6 @@ is its own, less that of the steps within it: the medians of all rounds, so a ro
 median of a whole call less its network.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections import defaultdict
@@ -17,7 +15,6 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 import bridgenet_infer.backends.run as run
@@ -29,8 +26,8 @@ import bridgenet_infer.pipeline.restore as restore
 import bridgenet_infer.upsampler as upsampler
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 
-Array = npt.NDArray[Any]
 HEIGHT, WIDTH = 480, 640
 LR_SIZES = ((60, 80), (240, 320))
 HOLE_SHARE = 0.1

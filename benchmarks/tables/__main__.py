@@ -5,8 +5,6 @@ Makes the runs that are missing, or that were made with other weights than the m
 "timed" want a machine that does nothing else.
 """
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Tables of how accurate results are: functions of the runs' results, in the order of `documents.TABLES`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

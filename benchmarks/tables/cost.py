@@ -1,7 +1,5 @@
 """Tables of time, memory and what happens to frames: functions of the runs' results."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

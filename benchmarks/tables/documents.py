@@ -1,7 +1,5 @@
 """Documents filled from results: tables between two comments."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The table of the front page: which weights there are, how large, how fast and how accurate they are."""
 
-from __future__ import annotations
-
 import json
 
 from benchmarks.tables.markdown import short, table

@@ -1,7 +1,5 @@
 """Tables and figures as Markdown."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 

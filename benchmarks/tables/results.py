@@ -1,7 +1,5 @@
 """What the runs measured: benchmarks/results/NAME.json, one file for each run."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

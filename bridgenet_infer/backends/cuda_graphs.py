@@ -1,7 +1,5 @@
 """The network recorded as CUDA graphs: hundreds of small kernels launched at once."""
 
-from __future__ import annotations
-
 import threading
 import warnings
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Running the graph on batches of tiles: half precision inside, float32 out, always finite."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """--doctor: what a bug report needs, checked rather than listed."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import platform

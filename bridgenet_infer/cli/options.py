@@ -1,7 +1,5 @@
 """What the command can be told."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Which files belong together, and where their results go."""
 
-from __future__ import annotations
-
 import argparse
 from collections import defaultdict
 from collections.abc import Collection

@@ -4,8 +4,6 @@ They run on the cores of this machine, or on a cluster whose nodes see the folde
 dies is replaced; a rerun does only what is missing.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import logging

@@ -1,7 +1,5 @@
 """What was done, in words and as JSON."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,15 +1,12 @@
 """Depth in the one unit that a format can hold, where it cannot hold the other (REP 118)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from bridgenet_infer.arrays import Array, Mask
 
 from ..write import can_hold
-
-Array = npt.NDArray[Any]
 
 
 def target_dtype(dtype: np.dtype[Any], suffix: str, per_metre: float | None) -> np.dtype[Any]:
@@ -31,7 +28,7 @@ def unit_of(dtype: np.dtype[Any], received: np.dtype[Any], per_metre: float) -> 
     return {1.0: "m", 1000.0: "mm"}.get(per_metre, f"1/{per_metre:g} m")
 
 
-def convert(depth: Array, valid: npt.NDArray[np.bool_], dtype: np.dtype[Any], per_metre: float) -> Array:
+def convert(depth: Array, valid: Mask, dtype: np.dtype[Any], per_metre: float) -> Array:
     """Depth (H, W) in 1 / `per_metre` metres -> float32 metres with NaN holes, or uint16 millimetres with 0.
 
     Raises

@@ -1,19 +1,15 @@
 """Point clouds: a small one for the page's canvas, a whole one as a PLY file."""
 
-from __future__ import annotations
-
 import base64
 import json
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bridgenet_infer.arrays import Array, Mask
+
 from ..geometry import camera_matrix, depth_to_points, ply_bytes
 from .pictures import eight_bit
-
-Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 
 CANVAS_POINTS = 80_000  # drawn by the browser's CPU, twice, many times a second
 PLY_POINTS = 2_000_000

@@ -1,24 +1,20 @@
 """One run: the network's result beside bicubic's, and their errors where exact depth is known."""
 
-from __future__ import annotations
-
 import time
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from bridgenet_infer.arrays import Array, Mask
 
 from ..pipeline import holes
 from ..pipeline.resample import resize_bicubic
 from ..pipeline.validate import check_depth
 from ..upsampler import DepthUpsampler
 from .scenes import Inputs
-
-Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ Gradio serves more than a page uses: it fetches addresses for its visitors, cuts
 links", and reads bodies of any length.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping

@@ -1,20 +1,14 @@
 """Files from strangers: looked at before they are decoded, and refused in words that name no path."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from ..read import IMAGE_FORMATS, read_depth, read_rgb
 from .scenes import Inputs
-
-Array = npt.NDArray[Any]
 
 RGB_UPLOADS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 DEPTH_UPLOADS = (".png", ".tif", ".tiff", ".npy")

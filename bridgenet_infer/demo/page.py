@@ -1,7 +1,5 @@
 """The page itself: Gradio components, and what happens when they are used."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """What happens behind the page, from what was chosen to what is shown; knows nothing of Gradio."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager

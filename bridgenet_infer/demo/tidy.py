@@ -1,7 +1,5 @@
 """Files of visitors are kept for an hour, and fewer when there are many."""
 
-from __future__ import annotations
-
 import os
 import time
 from contextlib import suppress

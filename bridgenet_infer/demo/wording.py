@@ -1,17 +1,12 @@
 """What the page says about a run, as HTML; every text that comes from outside is escaped."""
 
-from __future__ import annotations
-
 from html import escape
-from typing import Any
 
-import numpy.typing as npt
+from bridgenet_infer.arrays import Array
 
 from ..visualise import DEPTH_COLOURS, ERROR_COLOURS, Span
 from .compare import Comparison, Errors
 from .pictures import gradient
-
-Array = npt.NDArray[Any]
 
 HEADING = """<h1>Sharp depth from an RGB image and low-resolution depth</h1>
 <p>bridgenet-infer up-samples a depth map to the size of its RGB image. Here its result lies beside bicubic

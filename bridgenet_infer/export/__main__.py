@@ -1,7 +1,5 @@
 """Command line of the export."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

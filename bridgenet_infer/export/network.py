@@ -1,7 +1,5 @@
 """Writing the network as an ONNX or OpenVINO file, with what surrounds it described in the metadata."""
 
-from __future__ import annotations
-
 import logging
 import os
 import tempfile

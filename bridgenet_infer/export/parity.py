@@ -1,7 +1,5 @@
 """An exported file against torch, on the inputs that the network gets for real pairs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """MDENet: RGB -> estimated depth D_DE (Section 3.1, after the CLIFF fusion of its reference [44])."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

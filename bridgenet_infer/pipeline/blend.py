@@ -1,7 +1,5 @@
 """Sweeping over images in rows of tiles and blending them: no more than one row of tiles is held."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 
 import torch

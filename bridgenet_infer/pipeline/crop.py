@@ -1,7 +1,5 @@
 """The inputs of one tile, cut out of RGB image and LR depth: nothing larger than a tile is made here."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

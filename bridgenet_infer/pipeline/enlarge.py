@@ -1,21 +1,18 @@
 """Windows of enlarged LR maps, as tiles and rows need them: never the whole, yet cut from it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from bridgenet_infer.arrays import Array
+
 from ..backends.devices import upload
 
-Array = npt.NDArray[Any]
 SUPPORT = 2  # of the cubic kernel, in LR pixels
 BLOCK = 64  # HR pixels enlarged by one matrix
 MOST_TAPS = 64  # kept: the frames of a stream need the same ones

@@ -1,17 +1,15 @@
 """Filling of invalid depth by one fixed rule, so that interpolation and network see a complete map."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
+from bridgenet_infer.arrays import Array, Mask
+
 Indices = npt.NDArray[np.int64]
 Box = tuple[slice, slice]  # a window's rows and columns
 

@@ -1,21 +1,19 @@
 """Inputs of any accepted kind -> canonical arrays; everything that is wrong with them is said here."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
 
+from bridgenet_infer.arrays import Array, Mask
+
 from ..read import PIL_DEPTH_MODES
 
-Array = npt.NDArray[Any]
-ArrayLike = npt.NDArray[Any] | Image.Image | Tensor
+ArrayLike = Array | Image.Image | Tensor
 Size = tuple[int, int]
 
 MIN_SCALE, MAX_SCALE = 2, 16
@@ -45,7 +43,7 @@ class LowResolutionDepth:
     """
 
     raw: Array
-    valid: npt.NDArray[np.bool_]
+    valid: Mask
     container: Literal["numpy", "pil", "torch"]
     batched: bool
     device: torch.device
@@ -98,8 +96,8 @@ def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolut
     return LowResolutionDepth(batch, valid, container, raw.ndim == 3, device)  # type: ignore[arg-type]
 
 
-def _find_valid(raw: Array, invalid: float | None) -> npt.NDArray[np.bool_]:
-    valid: npt.NDArray[np.bool_] = raw != 0
+def _find_valid(raw: Array, invalid: float | None) -> Mask:
+    valid: Mask = raw != 0
     if raw.dtype.kind == "f":
         valid &= np.isfinite(raw)
     if invalid is not None:

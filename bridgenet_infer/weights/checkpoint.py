@@ -4,8 +4,6 @@ Two kinds: the graph's own tensors, or a network converted for OpenVINO, whose t
 networks, one for each of some scales, the tensors' names begin with the scale.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import textwrap

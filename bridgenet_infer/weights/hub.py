@@ -3,8 +3,6 @@
 The client itself checks no content, not even that of its cache, and repeats failed requests for half a minute.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress

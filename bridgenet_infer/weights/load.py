@@ -1,7 +1,5 @@
 """From what a user names to a verified graph: path, bundled file, Hub cache, Hub."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

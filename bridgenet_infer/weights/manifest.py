@@ -1,7 +1,5 @@
 """The manifest: which checkpoints there are, and the size and sha256 that each must have."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -5,8 +5,6 @@ leave their inputs as they were; the others must be refused with a TypeError or 
 raises. No call may take more than `--seconds` of processor time or more than `--memory` MiB of new memory.
 """
 
-from __future__ import annotations
-
 import argparse
 import linecache
 import traceback

@@ -1,7 +1,5 @@
 """Calls that are not valid: one thing about a valid one is changed to what must be refused, or may be."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 
 from robustness.calls.inputs import Case, pack_depth
 from robustness.draw import Generator, pick
 
-Array = npt.NDArray[Any]
 Change = Callable[[Generator, Case], Case]
 
 # "longdouble" is float128 here

@@ -1,7 +1,5 @@
 """What must hold of every result, worked out here by other means than the package's own."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -11,11 +9,11 @@ import torch
 from PIL import Image
 
 from bridgenet_infer import UpsampledDepth
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.pipeline.holes import fill_holes
 from robustness.calls.inputs import Case
 from testing.bounded import RESIDUAL
 
-Array = npt.NDArray[Any]
 # a hundred LR pixels with one smooth surface; the bounds of a whole scene (docs/results.md) are tighter
 LR_KERNEL = (0.06, 0.2, 0.015)
 ROUNDING = 1e-4  # of the range: float32, here and there

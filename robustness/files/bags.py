@@ -1,7 +1,5 @@
 """Damaged recordings of ROS 1 and ROS 2, up-sampled from beginning to end. Needs the extra bags."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from functools import lru_cache, partial

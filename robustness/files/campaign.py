@@ -6,8 +6,6 @@ array (network, bag) as documented; without any other warning, within `--seconds
 and without the death of the process.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import tempfile

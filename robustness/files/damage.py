@@ -1,7 +1,5 @@
 """Damage to any file's bytes: what transfers, disks, servers and programs that lie about sizes leave behind."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """The readers of files: what a good one is, how it is damaged, and what must hold of what is read all the same."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
@@ -14,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 
@@ -28,8 +25,6 @@ from robustness.files import lies as file_lies
 from robustness.files.damage import json_damage
 from robustness.files.lies import Lie
 from testing.tiny import tiny_model
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Well-formed files that lie: huge sizes, bombs, odd fields. All checksums are right."""
 
-from __future__ import annotations
-
 import io
 import json
 import pickle

@@ -4,8 +4,6 @@ Runs where mutmut is installed: `make mutants`. Tests are collected once; each m
 one module has been executed again with the change, so it costs no imports.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import importlib

@@ -1,7 +1,5 @@
 """Small wrong changes to one module's source: mutmut's operators, without those that a type checker sees, and more."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice

@@ -6,8 +6,6 @@ server's resident size and its temporary files, of which it may keep little here
 Linux only (/proc).
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import os
@@ -18,20 +16,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 
 from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 from robustness.page.visitors import Server, Visitor, fetch, files_of, serving
 from robustness.processes.load import WARM_UP, growth, table_rows
 from testing.memory import resident_mb
 
-Array = npt.NDArray[Any]
 MOST_GROWTH_MB = 64.0  # of the server after the warm-up
 TOLD = ("Queue is full", "too many uploads at once")  # refusals in plain words
 RGB_SIZE, LR_SIZE = (96, 128), (12, 16)

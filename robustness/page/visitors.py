@@ -1,7 +1,5 @@
 """The demo as its users start it, and visitors without a browser who ask it for runs."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

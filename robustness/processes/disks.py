@@ -5,8 +5,6 @@ read-only. It must end with exit code 1 and one line that says why, leave nothin
 what was there before as it was, and finish once there is room.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess

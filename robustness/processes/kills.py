@@ -6,8 +6,6 @@ nothing whole that lay there before may be gone or older. After a few kills the 
 what an undisturbed run leaves. Linux only (/proc).
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import random

@@ -8,8 +8,6 @@ and must not grow after the warm-up. Linux only (/proc).
 A `DepthStream` fed faster than it can work: `python -m benchmarks.robots.soak --frames 3000 --feeds flood`.
 """
 
-from __future__ import annotations
-
 import argparse
 import threading
 import time
@@ -21,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 from testing.memory import resident_mb
 
-Array = npt.NDArray[Any]
 WARM_UP = 0.25  # of the time: allocators of new threads grow
 MOST_GROWTH_MB = 16.0  # from the warm-up to the end, by the fitted line; one leaked result in a hundred would be more
 

@@ -1,7 +1,5 @@
 """The long-running commands on tiny inputs: how each is called, and what an undisturbed run leaves behind."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import json

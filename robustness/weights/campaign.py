@@ -5,8 +5,6 @@ that names the file and says more than that; within a few seconds and a few giga
 eight threads each start on one empty Hub cache, against a stand-in server. Linux only.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import resource

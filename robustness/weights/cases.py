@@ -1,7 +1,5 @@
 """What may lie where a checkpoint or a manifest should: each case puts it there, is tried, and cleans up."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

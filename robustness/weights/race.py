@@ -1,7 +1,5 @@
 """Several threads of several processes load weights that none has yet: `race`. As a command: one of the processes."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """What only a GPU can show: the same results as the CPU's, recorded or not, and tensors that stay where they are."""
 
-from __future__ import annotations
-
 import threading
 import warnings
 from pathlib import Path

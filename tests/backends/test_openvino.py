@@ -1,7 +1,5 @@
 """Networks converted for OpenVINO serve as any other weights do, in float32 and in 8 bits."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The measures, the baselines and the two benchmark commands' arithmetic."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

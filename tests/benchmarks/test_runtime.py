@@ -1,7 +1,5 @@
 """The speed benchmark's arithmetic: ratios, layers, growth."""
 
-from __future__ import annotations
-
 import copy
 
 import pytest

@@ -1,7 +1,5 @@
 """Documents say what was measured, with the weights that are shipped, by commands that exist."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

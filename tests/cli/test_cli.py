@@ -1,7 +1,5 @@
 """bridgenet-upsample as a user calls it."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

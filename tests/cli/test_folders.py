@@ -1,7 +1,5 @@
 """bridgenet-upsample on folders: pairing, going on past bad files, reruns, kills, JSON and the doctor."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

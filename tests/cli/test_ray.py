@@ -1,7 +1,5 @@
 """--ray: the same bytes as the command's, a worker killed in mid-run, bad files as rows, reruns."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

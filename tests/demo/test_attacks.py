@@ -1,7 +1,5 @@
 """The demo attacked over HTTP: files of others, addresses to fetch, bodies without end, other sites, leaks."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,7 +1,5 @@
 """The demo without its page: inputs, refusals, comparison, pictures, point clouds. Needs no Gradio."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

@@ -1,7 +1,5 @@
 """The demo page in a real browser: headless Chromium against the server that users start."""
 
-from __future__ import annotations
-
 import base64
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Exported networks do what torch does, at sizes they were not traced with, and say what surrounds them."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Filling by jump flooding: the documented rule to the letter, and how near that comes to the nearest sample."""
 
-from __future__ import annotations
-
 from unittest.mock import patch
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Depth beside its neighbourhood: the maps by themselves, and what network and result get of them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """From the network's output back to the caller's kind of depth, and from the caller's arrays to the network's input."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

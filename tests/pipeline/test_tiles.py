@@ -1,7 +1,5 @@
 """Tiles, their blending, half precision and scarce memory: none of it may show in the depth."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import warnings

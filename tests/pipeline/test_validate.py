@@ -1,7 +1,5 @@
 """What is taken for RGB and depth, which scale their sizes mean, and what is refused by name."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from typing import Any

@@ -1,7 +1,5 @@
 """What bridgenet-bag makes of recordings that are wrong: a reason, exit code 1, and finished frames kept."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """Short versions of the campaigns of generated calls and damaged files, and what their long versions found."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

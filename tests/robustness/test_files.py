@@ -1,7 +1,5 @@
 """300 damaged files over all formats in one folder run: each refused in one line, nothing half-written."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path

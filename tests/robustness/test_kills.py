@@ -1,7 +1,5 @@
 """Commands killed at random moments: `robustness.processes.kills` in short, and by hand what only a lucky kill hits."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """Publishing: the real client against a server on 127.0.0.1, then the same pixels from there."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """A rebuild makes the same checkpoint from its lineage, goes on after a kill, and says why where it cannot."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path

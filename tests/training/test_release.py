@@ -1,7 +1,5 @@
 """What a release consists of, apart from the wheel (test_package.py): sdist, citation, changelog, one version."""
 
-from __future__ import annotations
-
 import configparser
 import re
 import subprocess

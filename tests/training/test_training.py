@@ -1,7 +1,5 @@
 """Training: the degradation is Pillow's, batches are reproducible, a kill changes nothing, a run can be released."""
 
-from __future__ import annotations
-
 import errno
 import os
 import signal

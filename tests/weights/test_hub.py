@@ -1,7 +1,5 @@
 """Weights from the Hub: the real client against a server on 127.0.0.1, in processes of their own."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

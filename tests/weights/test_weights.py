@@ -1,7 +1,5 @@
 """Checkpoints are verified, strict and named in errors; the shipped ones are what the manifest says."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import warnings
