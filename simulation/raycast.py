@@ -168,11 +168,7 @@ class SceneBuilder:
         self.materials.append(material)
 
     def material(
-        self,
-        pitch: float,
-        colour: Array | list[float] | None = None,
-        kind: str | None = None,
-        contrast: float = 1.0,
+        self, pitch: float, colour: Array | list[float] | None = None, kind: str | None = None, contrast: float = 1.0
     ) -> Material:
         """A random material; `pitch` in metres sets the size of its pattern."""
         base = self.rng.uniform(0.12, 0.75) + self.rng.normal(0, 0.13, 3) if colour is None else np.asarray(colour)

@@ -18,10 +18,7 @@ from testing import ROOT
 
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(python -m [^`]+|bridgenet-[a-z]+ [^`]+)`")
-COMMANDS = {
-    "bridgenet-upsample": "bridgenet_infer.cli",
-    "bridgenet-bag": "bridgenet_infer.bags.command",
-}
+COMMANDS = {"bridgenet-upsample": "bridgenet_infer.cli", "bridgenet-bag": "bridgenet_infer.bags.command"}
 OTHERS = (".", "cd", "colcon", "ray", "trtexec")  # programs that are not ours
 SHELL = ("for", "while", "if", "done", "fi", "else")
 

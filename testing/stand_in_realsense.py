@@ -45,10 +45,7 @@ class Pipeline:
 
     def __init__(self) -> None:
         self.rgb, self.depth = read_rgb(DESK / "rgb.png")[::2, ::2].copy(), read_depth(DESK / "depth_lr.png")
-        self.streams = {
-            "color": Profile(self.rgb.shape, 277.1),
-            "depth": Profile(self.depth.shape, 69.3),
-        }
+        self.streams = {"color": Profile(self.rgb.shape, 277.1), "depth": Profile(self.depth.shape, 69.3)}
         self.count, self.running = 0, False
 
     def start(self, config: Any = None) -> Pipeline:

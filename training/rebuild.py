@@ -181,11 +181,7 @@ def _check(entry: dict[str, Any], ends: Sequence[Replay]) -> None:
 
 
 def _replay(
-    replay: Replay,
-    replays: dict[Lineage, Replay],
-    entries: Sequence[dict[str, Any]],
-    device: torch.device,
-    pools: Path,
+    replay: Replay, replays: dict[Lineage, Replay], entries: Sequence[dict[str, Any]], device: torch.device, pools: Path
 ) -> None:
     """Train one stage, from its last state if there is one, else from where the lineage says."""
     stage, before = replay.stage, replays.get(replay.lineage[:-1])

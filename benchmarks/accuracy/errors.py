@@ -5,15 +5,13 @@ error of bicubic and of ours there, and the share of our whole error. Grey level
 Scenes of one size make a group, and each group counts as much as any other.
 """
 
-import argparse
-from pathlib import Path
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.accuracy.baselines import bicubic, round_to
 from benchmarks.accuracy.metrics import edge_band
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array, Mask
@@ -36,11 +34,9 @@ KINDS = {
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "errors", "default")
     parser.add_argument("--scenes", choices=("val", "eval"), default="val")
     parser.add_argument("--scale", type=int, default=8)
-    parser.add_argument("--weights", default="default")
-    parser.add_argument("--out", type=Path, default=Path("out", "errors"))
     options = parser.parse_args()
     scale, upsampler = options.scale, DepthUpsampler.from_pretrained(options.weights)
     groups: dict[str, Array] = {}  # pixels, error of bicubic, error of ours of each kind

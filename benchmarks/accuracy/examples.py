@@ -4,13 +4,11 @@ Mean absolute error against exact depth, and whether absolute depth holds: the k
 bicubic), applied to the result, should give the LR depth back. Its deviation is in per cent of the LR depth's range.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 
 from benchmarks.accuracy.baselines import nearest
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array
@@ -25,9 +23,7 @@ MEASURES = ("error mm", "deviation %", "worst %", "bias %")
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", nargs="+", default=["default"])
-    parser.add_argument("--out", type=Path, default=Path("out", "examples"))
+    parser = command_line(__doc__, "examples", ["default"])
     options = parser.parse_args()
     loaded = [DepthUpsampler.from_pretrained(name, device="cpu") for name in options.weights]
     figures: dict[str, dict[str, dict[str, float]]] = {}

@@ -26,11 +26,7 @@ def bias(prediction: Array, truth: Array, mask: Mask | None = None) -> float:
 
 
 def edge_mad(
-    prediction: Array,
-    truth: Array,
-    mask: Mask | None = None,
-    step: float = EDGE_STEP,
-    radius: float = EDGE_RADIUS,
+    prediction: Array, truth: Array, mask: Mask | None = None, step: float = EDGE_STEP, radius: float = EDGE_RADIUS
 ) -> float:
     """Mean absolute difference within `radius` pixels of a depth step; NaN if there is no such pixel in `mask`."""
     band = edge_band(truth, step, radius)

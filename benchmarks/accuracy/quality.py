@@ -21,6 +21,7 @@ from benchmarks.accuracy.metrics import bias, edge_mad, mad, rmse
 from benchmarks.accuracy.pictures import error_map
 from benchmarks.accuracy.published import PUBLISHED
 from benchmarks.accuracy.trials import Trial, degraded, published
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array, Mask
@@ -197,15 +198,9 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.accuracy.quality", description="Score on Middlebury 2005."
-    )
+    parser = command_line(__doc__, "quality", ["default"])
     parser.add_argument("--scales", type=int, nargs="+", choices=(4, 8, 16), default=[4, 8, 16])
-    parser.add_argument(
-        "--weights", nargs="+", default=["default"], help="manifest names, .safetensors files or folders"
-    )
     parser.add_argument("--device", help="cpu or cuda; a GPU by default if there is one")
-    parser.add_argument("--out", type=Path, default=Path("out", "quality"), help="folder for JSON and error maps")
     parser.add_argument("--degrade", choices=list(SENSORS), help="LR as of this sensor")
     parser.add_argument("--guide-shift", type=float, default=1.0, help="misregistration with --degrade, HR pixels")
     parser.add_argument("--self-ensemble", action="store_true", help="ours: mean over eight flips and transpositions")

@@ -9,16 +9,15 @@ surface that they should show; fattened: what lies before it. holes: share of wh
 gaps: of what it does see.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import trimesh
 
 from benchmarks.accuracy.metrics import edge_band
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_json
 from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import depth_to_points, scale_intrinsics
@@ -63,9 +62,8 @@ RIGS = {
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "registration")
     parser.add_argument("--scenes", type=int, default=6)
-    parser.add_argument("--out", type=Path, default=Path("out", "registration"))
     options = parser.parse_args()
     scenes = [build_scene(4000 + index) for index in range(options.scenes)]
     figures: dict[str, dict[str, dict[str, float]]] = {}

@@ -9,7 +9,6 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,6 +19,7 @@ from benchmarks.accuracy.baselines import bicubic, nearest, round_to
 from benchmarks.accuracy.joint_bilateral import joint_bilateral
 from benchmarks.accuracy.metrics import rmse
 from benchmarks.accuracy.pictures import depth_row
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array
@@ -155,15 +155,11 @@ def _resize_rgb(rgb: Array, size: tuple[int, ...]) -> npt.NDArray[np.uint8]:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.sensor", description="Restore metric depth.")
+    parser = command_line(__doc__, "sensor", ["default"])
     parser.add_argument("--scenes", choices=list(SCENES), default="sensor")
     parser.add_argument("--scales", type=int, nargs="+", choices=range(2, 17), metavar="2..16", default=[4, 8, 16])
-    parser.add_argument(
-        "--weights", nargs="+", default=["default"], help="manifest names, .safetensors files or folders"
-    )
     parser.add_argument("--pictures", nargs="*", default=[], metavar="FRAME", help="write these frames' results")
     parser.add_argument("--device", help="cpu or cuda; a GPU by default if there is one")
-    parser.add_argument("--out", type=Path, default=Path("out", "sensor"), help="folder for the JSON")
     return parser.parse_args(arguments)
 
 

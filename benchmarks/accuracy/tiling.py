@@ -5,14 +5,12 @@ show. The rows "whole image's gates" repeat a tiled run with the channel attenti
 what is left then comes from the borders, the rest from tile statistics.
 """
 
-import argparse
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.accuracy.metrics import mad
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array
@@ -53,11 +52,9 @@ COLUMNS = {
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "tiling", "default")
     parser.add_argument("--scenes", choices=("val", "eval"), default="val", help="val chooses, eval only reports")
     parser.add_argument("--scale", type=int, default=8)
-    parser.add_argument("--weights", default="default")
-    parser.add_argument("--out", type=Path, default=Path("out", "tiling"))
     options = parser.parse_args()
     upsampler = DepthUpsampler.from_pretrained(options.weights)
     scenes = middlebury2005() if options.scenes == "eval" else validation_scenes()

@@ -7,16 +7,15 @@ median relative error of these pixels in per cent, for LR depth as the examples 
 means.
 """
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.accuracy.baselines import bicubic, nearest
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array, Mask
@@ -43,11 +42,9 @@ class Street:
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "wide_edges", ["default"])
     parser.add_argument("--scales", type=int, nargs="+", default=[4, 8, 16])
     parser.add_argument("--streets", type=int, default=4, help="beside the example")
-    parser.add_argument("--weights", nargs="+", default=["default"])
-    parser.add_argument("--out", type=Path, default=Path("out", "wide_edges"))
     options = parser.parse_args()
     loaded = [DepthUpsampler.from_pretrained(name) for name in options.weights]
     sets = street_sets(options.streets)

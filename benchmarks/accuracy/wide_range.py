@@ -7,16 +7,15 @@ patch, millimetres for the sky, whose scenes are read as depth of 1.2 to 2.4 m. 
 nothing.
 """
 
-import argparse
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.accuracy.baselines import bicubic
 from benchmarks.accuracy.metrics import mad
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array, Mask
@@ -34,11 +33,9 @@ AWAY = 6  # LR samples
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "wide_range", ["default"])
     parser.add_argument("--scenes", choices=("val", "eval"), default="val", help="val chooses, eval only reports")
     parser.add_argument("--scales", type=int, nargs="+", default=[4, 8, 16])
-    parser.add_argument("--weights", nargs="+", default=["default"])
-    parser.add_argument("--out", type=Path, default=Path("out", "wide_range"))
     options = parser.parse_args()
     loaded = [DepthUpsampler.from_pretrained(name) for name in options.weights]
     scenes = validation_scenes() if options.scenes == "val" else middlebury2005()

@@ -4,7 +4,6 @@ All methods take turns in one run, so their ratios hold on a machine that others
 of D_SR alone from prepared tensors, "call" the public call from uint8 RGB and uint16 depth to uint16 depth.
 """
 
-import argparse
 import copy
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.accuracy.joint_bilateral import joint_bilateral
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from benchmarks.runtime.limits import Layer, Machine, measure_layers, measure_machine, profile_compiled, seconds
 from benchmarks.runtime.memory import measure_apart
@@ -47,17 +47,13 @@ Call = Callable[[], object]
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--weights", nargs="+", default=["default", "default-int8"], help="the first one sets the reference"
-    )
+    parser = command_line(__doc__, "speed", ["default", "default-int8"])  # the first one sets the reference
     parser.add_argument("--rounds", type=int, default=300, help="frames that every method gets")
     parser.add_argument(
         "--slow-rounds", type=int, default=20, help="for the plain graph and the joint bilateral filter"
     )
     parser.add_argument("--megapixels", type=float, nargs="*", default=[0.07, 0.3, 1, 3, 10])
     parser.add_argument("--device", default="cpu", help="cpu, or cuda: half precision, without growth and cold start")
-    parser.add_argument("--out", type=Path, default=Path("out", "speed"))
     options = parser.parse_args()
     loaded = {name: DepthUpsampler.from_pretrained(name, device=options.device) for name in options.weights}
     device, dtype = (getattr(loaded[options.weights[0]], name) for name in ("device", "dtype"))

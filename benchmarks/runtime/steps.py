@@ -5,12 +5,10 @@ is its own, less that of the steps within it: the medians of all rounds, so a ro
 median of a whole call less its network.
 """
 
-import argparse
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -24,6 +22,7 @@ import bridgenet_infer.pipeline.frame as frame
 import bridgenet_infer.pipeline.local_depth as local_depth
 import bridgenet_infer.pipeline.restore as restore
 import bridgenet_infer.upsampler as upsampler
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array
@@ -49,10 +48,8 @@ REST, OUTSIDE = "the rest", "outside"
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", nargs="+", default=["default"])
+    parser = command_line(__doc__, "steps", ["default"])
     parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--out", type=Path, default=Path("out", "steps"))
     options = parser.parse_args()
     loaded = [DepthUpsampler.from_pretrained(name, device="cpu") for name in options.weights]
     figures = {

@@ -76,11 +76,7 @@ class Comparison:
 
 
 def compare(
-    upsampler: DepthUpsampler,
-    inputs: Inputs,
-    scale: float | str = "auto",
-    *,
-    fill_holes: bool = False,
+    upsampler: DepthUpsampler, inputs: Inputs, scale: float | str = "auto", *, fill_holes: bool = False
 ) -> Comparison:
     """Run the API and bicubic interpolation on the same inputs; parameters and errors as in the API.
 

@@ -144,10 +144,7 @@ class Service:
                 raise ValueError(f"weights must be one of {', '.join(self.weights)}, got {settings.weights!r}")
             upsampler, inputs = self._load(self.weights[settings.weights]), choice.load()
             result = compare(
-                upsampler,
-                inputs,
-                settings.scale if choice.source == OWN else "auto",
-                fill_holes=settings.fill_holes,
+                upsampler, inputs, settings.scale if choice.source == OWN else "auto", fill_holes=settings.fill_holes
             )
             view = settings.field_of_view if choice.source == OWN else FIELD_OF_VIEW
             return self._show(inputs, result, view, str(upsampler.device))

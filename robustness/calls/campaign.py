@@ -5,7 +5,6 @@ leave their inputs as they were; the others must be refused with a TypeError or 
 raises. No call may take more than `--seconds` of processor time or more than `--memory` MiB of new memory.
 """
 
-import argparse
 import linecache
 import traceback
 import warnings
@@ -19,6 +18,7 @@ import torch
 from PIL import Image
 
 import bridgenet_infer
+from benchmarks.command import command_line
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.weights import Checkpoint
 from robustness.calls.changes import change
@@ -36,13 +36,12 @@ PACKAGE = str(Path(bridgenet_infer.__file__).parent)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of the campaign; 1 if there were faults."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "robustness")
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, metavar="INDEX", help="run one, in this process, with its traceback")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--memory", type=float, default=256, help="MiB that one call may take")
-    parser.add_argument("--out", type=Path, default=Path("out", "robustness"))
     options = parser.parse_args(arguments)
     if options.only is not None:
         print(check(options.seed, options.only))

@@ -6,7 +6,6 @@ server's resident size and its temporary files, of which it may keep little here
 Linux only (/proc).
 """
 
-import argparse
 import io
 import os
 import tempfile
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array
@@ -67,11 +67,10 @@ class Visits:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: exit code 1 if something was lost or wrong, or grew."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "robustness")
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--kept", type=int, default=32, help="MiB of temporary files that the server may keep")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("out", "robustness"))
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         with serving(Path(temporary), torch.get_num_threads(), options.kept * 2**20) as server:

@@ -8,19 +8,18 @@ and must not grow after the warm-up. Linux only (/proc).
 A `DepthStream` fed faster than it can work: `python -m benchmarks.robots.soak --frames 3000 --feeds flood`.
 """
 
-import argparse
 import threading
 import time
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array
@@ -84,12 +83,10 @@ class Load:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: exit code 1 if a result differed, something warned, or memory grew."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "robustness", "default")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--threads", type=int, default=8)
-    parser.add_argument("--weights", default="default")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("out", "robustness"))
     options = parser.parse_args(arguments)
     upsampler = DepthUpsampler.from_pretrained(options.weights, device="cpu", precision="fp32")
     cases = make_cases(options.seed)

@@ -5,7 +5,6 @@ that names the file and says more than that; within a few seconds and a few giga
 eight threads each start on one empty Hub cache, against a stand-in server. Linux only.
 """
 
-import argparse
 import os
 import resource
 import shutil
@@ -21,6 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_json
 from bridgenet_infer.weights import load_weights, manifest
 from robustness.weights.cases import Case, Place, edited_manifests, exchanged, flipped, foreign, no_files, truncated
@@ -130,10 +130,9 @@ def download(home: Path, server: HubServer, payload: bytes) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the campaign; 1 if anything but good was loaded, or a refusal did not say what and why."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "robustness")
     parser.add_argument("--flips", type=int, default=500, help="bits flipped in each of two places (500)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("out/robustness"))
     options = parser.parse_args(arguments)
     tallies: list[Tally] = []
     with tempfile.TemporaryDirectory(prefix="robustness-") as name, HubServer() as server:

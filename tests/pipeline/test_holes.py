@@ -80,18 +80,8 @@ def test_that_is_nearly_always_the_nearest_sample(seed: int, height: int, width:
 
 
 def test_of_equally_near_samples_the_first_one_counts() -> None:
-    depth = np.array(
-        [
-            [0, 2, 0, 0, 0],
-            [3, 0, 4, 0, 0],
-            [0, 5, 0, 0, 6],
-        ]
-    )
-    assert fill_holes(depth, depth > 0).tolist() == [
-        [2, 2, 2, 4, 6],
-        [3, 2, 4, 4, 6],
-        [3, 5, 4, 6, 6],
-    ]
+    depth = np.array([[0, 2, 0, 0, 0], [3, 0, 4, 0, 0], [0, 5, 0, 0, 6]])
+    assert fill_holes(depth, depth > 0).tolist() == [[2, 2, 2, 4, 6], [3, 2, 4, 4, 6], [3, 5, 4, 6, 6]]
 
 
 @given(seeds, sides, sides, st.sampled_from(DEPTH_DTYPES), st.sampled_from(["<", ">"]))

@@ -35,7 +35,7 @@ def test_nothing_is_half_written_or_lost_and_a_rerun_finishes(
 ) -> None:
     tally = kill_often(programs[name], kills, tmp_path, seed=1)
     assert tally.complaints == []
-    assert (tally.kills, tally.finished) == (kills, tally.reruns)
+    assert (tally.counts["kills"], tally.counts["finished"]) == (kills, tally.counts["reruns"])
 
 
 def test_a_killed_training_leaves_no_workers(tmp_path: Path) -> None:
