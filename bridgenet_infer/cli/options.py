@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def _unit(text: str) -> float:
 
 def _ray_address(text: str) -> str:
     """Where Ray is; what stands behind a bare --ray by mistake is none."""
-    if text not in ("auto", "local") and ":" not in text:
+    if text not in ("auto", "local") and not re.search(r"://|:\d+$", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no address, auto or host:port (RGB and DEPTH stand before it)")
     return text
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..files import PART
 from .pairs import Pair
@@ -23,6 +24,7 @@ from .process import Job, Outcome
 ATTEMPTS = 3
 LOST = f"a worker died on it {ATTEMPTS} times: too little memory, or a file that crashes a decoder"
 CLAIM = ".try"  # and a number: marks a pair that somebody has in hand
+ANSWER_WITHIN = 5.0  # seconds
 FIELDS = ("rgb", "depth", "output", "preview")
 Columns = dict[str, list[Any]]
 
@@ -140,11 +142,29 @@ def _for_workers(options: argparse.Namespace) -> argparse.Namespace:
     return argparse.Namespace(**vars(options) | paths)
 
 
+def check_reachable(address: str) -> None:
+    """Open a connection to the cluster at HOST:PORT or ray://HOST:PORT and close it: Ray itself tries for minutes.
+
+    Raises
+    ------
+    OSError
+        If nothing answers there within `ANSWER_WITHIN` seconds.
+    """
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if place.scheme not in ("", "ray") or place.port is None:  # "auto", or the address of a service that Ray resolves
+        return
+    try:
+        socket.create_connection((place.hostname or "", place.port), ANSWER_WITHIN).close()
+    except OSError as error:
+        raise OSError(f"no Ray cluster answers at --ray {address}: {error}") from error
+
+
 def connect(options: argparse.Namespace) -> None:
     """Join a cluster or start Ray here, and settle how many workers there are and what each has."""
     import ray
     from ray.data import DataContext
 
+    check_reachable(os.environ.get("RAY_ADDRESS", options.ray) if options.ray == "auto" else options.ray)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     own: dict[str, Any] = {}
     if options.ray == "local":

@@ -177,6 +177,7 @@ def test_wrong_calls_end_with_2(folders: Folders, tiny_checkpoint: Path, more: l
     ("more", "words"),
     [
         (["--ray", "somewhere"], "no address"),
+        (["--ray", "somewhere:port"], "no address"),
         (["--ray-workers", "2"], "go with --ray"),
         (["--ray", "--ray-batch", "0"], "at least 1"),
     ],

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -141,6 +142,24 @@ def test_two_workers_one_killed(folders: Folders, one_thread: None, capsys: pyte
     assert document["counts"] == {"written": 0, "skipped": PAIRS - 1, "failed": 0}
     assert folders.finished("out") == after
     assert not [path for path in (folders.base / "out").iterdir() if ".try" in path.name]
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_without_ray_is_told_at_once(
+    folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # without listening: every connection is refused
+        address = f"{scheme}127.0.0.1:{free.getsockname()[1]}"
+        for named in (address, "auto"):
+            began = time.monotonic()
+            assert main([*folders.arguments("out"), "--ray", named]) == 1
+            assert time.monotonic() - began < 10
+            error = capsys.readouterr().err
+            assert error.startswith(f"bridgenet-upsample: error: no Ray cluster answers at --ray {address}: ")
+            assert error.count("\n") == 1
+            monkeypatch.setenv("RAY_ADDRESS", address)
+    assert list((folders.base / "out").iterdir()) == []
 
 
 def test_a_pair_on_which_workers_die_is_given_up(folders: Folders, one_thread: None) -> None:
