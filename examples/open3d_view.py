@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import open3d as o3d
 
-from bridgenet_infer import upsample_depth
+from bridgenet_infer import read_depth, read_rgb, upsample_depth
 from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import intrinsic_matrix
-from bridgenet_infer.read import read_depth, read_rgb
 from examples import DESK
 from examples.point_cloud import DESK_CAMERA
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bridgenet_infer import upsample_depth
+from bridgenet_infer import read_depth, read_rgb, upsample_depth
 from bridgenet_infer.arrays import Array
 from bridgenet_infer.files import write_atomically
 from bridgenet_infer.geometry import depth_to_points, intrinsic_matrix, ply_bytes
-from bridgenet_infer.read import read_depth, read_rgb
 from examples import DESK
 
 DESK_CAMERA = (554.256, 554.256, 319.5, 239.5)  # fx, fy, cx, cy of the examples: 60 degrees across 640 pixels

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import rerun as rr
 
-from bridgenet_infer import upsample_depth
+from bridgenet_infer import read_depth, read_rgb, upsample_depth
 from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import intrinsic_matrix, scale_intrinsics
-from bridgenet_infer.read import read_depth, read_rgb
 from examples import DESK
 from examples.point_cloud import DESK_CAMERA
 

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchmarks.accuracy.examples import deviation
-from bridgenet_infer import DepthUpsampler, UpsampledDepth, upsample_depth
+from bridgenet_infer import DepthUpsampler, UpsampledDepth, read_depth, read_rgb, upsample_depth
 from bridgenet_infer.pipeline.resample import resize_bicubic
 from bridgenet_infer.pipeline.restore import nearest
 from bridgenet_infer.pipeline.validate import DEPTH_DTYPES, resolve_scale
-from bridgenet_infer.read import read_depth, read_rgb
 from examples.compare import bicubic, errors
 
 dtypes = st.sampled_from(DEPTH_DTYPES)

@@ -10,10 +10,9 @@ from PIL import Image
 from benchmarks.accuracy.baselines import nearest
 from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
-from bridgenet_infer import DepthUpsampler
+from bridgenet_infer import DepthUpsampler, read_depth, read_rgb
 from bridgenet_infer.arrays import Array
 from bridgenet_infer.pipeline.holes import fill_holes
-from bridgenet_infer.read import read_depth, read_rgb
 from examples import FOLDER
 from examples.compare import bicubic, errors
 

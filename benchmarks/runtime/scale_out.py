@@ -22,9 +22,7 @@ from PIL import Image
 
 from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
-from bridgenet_infer import DepthUpsampler
-from bridgenet_infer.read import read_depth, read_rgb
-from bridgenet_infer.write import write_depth
+from bridgenet_infer import DepthUpsampler, read_depth, read_rgb, write_depth
 from examples import DESK
 
 SCALE = 8

@@ -23,14 +23,13 @@ from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from benchmarks.runtime.limits import Layer, Machine, measure_layers, measure_machine, profile_compiled, seconds
 from benchmarks.runtime.memory import measure_apart
-from bridgenet_infer import DepthUpsampler
+from bridgenet_infer import DepthUpsampler, read_depth, read_rgb
 from bridgenet_infer.backends.openvino import CompiledBridgeNet
 from bridgenet_infer.backends.per_scale import network_for
 from bridgenet_infer.graph import BridgeNet
 from bridgenet_infer.graph.blocks import ResidualBlock
 from bridgenet_infer.graph.bridges import HighFrequencyAttentionBridge
 from bridgenet_infer.graph.dsrnet import RESIDUAL_BOUND, DSRNet
-from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.weights import CHECKPOINT_FOLDER
 from examples import DESK
 

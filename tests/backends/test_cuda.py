@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from bridgenet_infer import DepthUpsampler
+from bridgenet_infer import DepthUpsampler, read_depth, read_rgb
 from bridgenet_infer.backends.cuda_graphs import MOST_RECORDINGS, Replay
-from bridgenet_infer.read import read_depth, read_rgb
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 DESK = Path(__file__).parents[2] / "examples" / "desk"

@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bridgenet_infer import files
+from bridgenet_infer import files, read_depth, write_depth
 from bridgenet_infer.cli import main
-from bridgenet_infer.read import read_depth
-from bridgenet_infer.write import write_depth
 from testing.tiny import write_pair
 
 Folders = tuple[Path, Path, Path]

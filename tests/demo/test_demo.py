@@ -16,14 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bridgenet_infer import DepthUpsampler
+from bridgenet_infer import DepthUpsampler, read_depth
 from bridgenet_infer.demo import intake, pictures, scenes, tidy, wording
 from bridgenet_infer.demo.cloud import CANVAS_POINTS, canvas_cloud, cloud_file
 from bridgenet_infer.demo.compare import bicubic, compare, measure_errors
 from bridgenet_infer.demo.scenes import Inputs, load_scene, shrink
 from bridgenet_infer.demo.service import OWN, Choice, Refusal, Service, Settings
 from bridgenet_infer.geometry import camera_matrix, depth_to_points
-from bridgenet_infer.read import read_depth
 from bridgenet_infer.visualise import HOLE, colourise_depth, depth_span
 from bridgenet_infer.weights import Checkpoint
 from examples.compare import bicubic as bicubic_of_the_example

@@ -14,14 +14,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from bridgenet_infer import DepthUpsampler
+from bridgenet_infer import DepthUpsampler, read_depth, read_rgb
 from bridgenet_infer.backends import run
 from bridgenet_infer.graph import SIZE_MULTIPLE, build_bridgenet
 from bridgenet_infer.pipeline.blend import blend_rows
 from bridgenet_infer.pipeline.enlarge import bicubic_taps, bilinear_taps, enlarge
 from bridgenet_infer.pipeline.resample import resize_bicubic, resize_bilinear
 from bridgenet_infer.pipeline.tile import MIN_TILE, Tiling, cut_axis, resolve_tiling
-from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.weights import Checkpoint
 from testing.tiny import TINY, randomise
 
@@ -261,7 +260,6 @@ SCARCE = """
 import resource, sys, warnings
 import numpy as np
 import torch
-from bridgenet_infer import DepthUpsampler
 torch.set_num_threads(1)
 upsampler = DepthUpsampler.from_pretrained("default", device="cpu")
 rgb, depth = np.zeros((1600, 1600, 3), np.uint8), np.random.default_rng(0).uniform(1, 9, (200, 200))

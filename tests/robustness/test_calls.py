@@ -14,9 +14,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from bridgenet_infer import DepthUpsampler, weights
+from bridgenet_infer import DepthUpsampler, read_depth, weights
 from bridgenet_infer.pipeline.validate import check_depth, check_rgb
-from bridgenet_infer.read import read_depth
 from bridgenet_infer.registration import register_depth
 from bridgenet_infer.ros.messages import compressed_to_array
 from bridgenet_infer.stream import DepthStream
