@@ -1,4 +1,4 @@
-"""Depth as points: camera matrices, back-projection, and coloured point clouds as PLY files that every viewer reads."""
+"""Turn depth into points: camera matrices, back-projection, and coloured point clouds as PLY files."""
 
 import cv2
 import numpy as np

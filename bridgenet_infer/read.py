@@ -1,4 +1,4 @@
-"""Reading RGB and depth files; whatever is wrong with a file is said with its path."""
+"""Read RGB and depth files. Every error names the path of the file."""
 
 import io
 import os

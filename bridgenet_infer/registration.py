@@ -1,4 +1,4 @@
-"""Raw depth of one camera seen from another: onto the RGB camera's grid, before it is up-sampled there."""
+"""Register raw depth of one camera to the grid of the RGB camera, before it is up-sampled there."""
 
 import cv2
 import numpy as np

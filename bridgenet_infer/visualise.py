@@ -1,4 +1,4 @@
-"""Depth and errors as pictures for people: near is bright, far dark, holes are grey; RGB order always."""
+"""Show depth and errors as RGB pictures: near is bright, far is dark, and holes are grey."""
 
 import cv2
 import numpy as np

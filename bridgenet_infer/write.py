@@ -1,4 +1,4 @@
-"""Writing depth in the dtype that it has, and its picture."""
+"""Write depth in its own dtype, and pictures of it."""
 
 import io
 import os

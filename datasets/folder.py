@@ -1,4 +1,4 @@
-"""The place of the real data."""
+"""Find the folder of the real data."""
 
 import os
 from pathlib import Path

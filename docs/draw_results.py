@@ -1,4 +1,4 @@
-"""The site's pictures of results: `python docs/draw_results.py [--weights default]`; run again after new weights.
+"""Draw the site's pictures of results: `python docs/draw_results.py [--weights default]`; run it after new weights.
 
 Writes docs/street.png, as docs/desk.png but outdoors, and docs/errors.png, where bicubic and ours are wrong.
 """

@@ -1,4 +1,4 @@
-"""RGB, depth as measured and as up-sampled of a bag: `python -m examples.bag_picture out/walk_up -o docs/walk.png`.
+"""Draw RGB, measured and up-sampled depth of a bag: `python -m examples.bag_picture out/walk_up -o docs/walk.png`.
 
 The bag is one that `bridgenet-bag` has written. Near is bright, holes are grey; one scale of colours for all frames.
 """

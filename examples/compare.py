@@ -1,4 +1,4 @@
-"""Error of a result against an example's exact depth, beside bicubic: `python -m examples.compare FOLDER RESULT`."""
+"""Print a result's error against exact depth, beside bicubic's: `python -m examples.compare FOLDER RESULT`."""
 
 import argparse
 from pathlib import Path

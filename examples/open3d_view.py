@@ -1,4 +1,4 @@
-"""Up-sampled depth in Open3D: `python -m examples.open3d_view`; needs the extra open3d, and libusb 1.0.
+"""Show up-sampled depth in Open3D: `python -m examples.open3d_view`. It needs the extra open3d, and libusb 1.0.
 
 Open3D takes uint16 depth with the number of units in a metre. Float32 depth in metres needs a `depth_scale` of 1:
 Open3D 0.20 divides it, too. Holes must be 0: NaN would stay in the image.

@@ -1,4 +1,4 @@
-"""A coloured point cloud from an RGB image and depth: `python -m examples.point_cloud -o out/desk.ply`.
+"""Make a coloured point cloud from an RGB image and depth: `python -m examples.point_cloud -o out/desk.ply`.
 
 Depth smaller than the image is up-sampled first. Any viewer of PLY files shows the result.
 """

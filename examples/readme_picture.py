@@ -1,4 +1,4 @@
-"""The README's picture from an example: `python -m examples.readme_picture [--out docs/desk.png]`."""
+"""Draw the README's picture from an example: `python -m examples.readme_picture [--out docs/desk.png]`."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Depth of a RealSense camera, up-sampled as it comes: `python -m examples.realsense_loop`.
+"""Up-sample the depth of a RealSense camera as it comes: `python -m examples.realsense_loop`.
 
 Needs `pip install 'bridgenet-infer[realsense]'` and libusb 1.0. Of RealSense's software device the tests run everything
 but `main`; no camera was at hand.

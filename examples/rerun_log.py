@@ -1,4 +1,4 @@
-"""Up-sampled depth in Rerun: `python -m examples.rerun_log -o out/desk.rrd`.
+"""Log up-sampled depth to Rerun: `python -m examples.rerun_log -o out/desk.rrd`.
 
 Needs `pip install 'bridgenet-infer[rerun]'`.
 `rerun out/desk.rrd` shows the image, both depth maps, and the points that Rerun makes of them and the camera.

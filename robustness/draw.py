@@ -1,4 +1,4 @@
-"""Drawing what a campaign tries next."""
+"""Draw the next choice of a campaign."""
 
 from collections.abc import Sequence
 from typing import TypeVar

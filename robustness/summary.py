@@ -1,4 +1,4 @@
-"""What a campaign of generated inputs prints and writes."""
+"""Print and write the results of a campaign of generated inputs."""
 
 import platform
 from collections import Counter

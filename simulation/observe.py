@@ -1,4 +1,4 @@
-"""Rendered frames as a sensor sees them."""
+"""See a rendered frame as a simulated sensor does."""
 
 import numpy as np
 import numpy.typing as npt

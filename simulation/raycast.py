@@ -1,4 +1,4 @@
-"""A small ray-caster: perspective-true RGB and exact metric depth of scenes made of our own primitives."""
+"""A small ray-caster, which renders RGB and exact metric depth of scenes of simple shapes."""
 
 from dataclasses import dataclass
 from typing import Literal

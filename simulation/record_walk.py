@@ -1,4 +1,4 @@
-"""A recording as a robot would make it, rendered: `python -m simulation.record_walk out/walk`.
+"""Render a recording as a robot would make it: `python -m simulation.record_walk out/walk`.
 
 A camera moves past a table while a simulated time-of-flight sensor measures at a quarter of its resolution. The
 result is a ROS 2 bag (mcap) with RGB, registered depth and the RGB camera's camera_info; docs/walk.md goes on from

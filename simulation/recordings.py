@@ -1,4 +1,4 @@
-"""Recorded bags of a camera pair, in each of the three formats, for measurements and tests. Needs the extra bags."""
+"""Write recordings of a camera pair in each of three formats, for measurements and tests. It needs the extra bags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What real depth sensors do to LR depth and its guide: noise, quantisation, mixed pixels, holes, misregistration.
+"""Simulate real depth sensors: noise, quantisation, mixed pixels, holes, and a misregistered guide.
 
 Parameters are per LR sample, lengths in metres, as published for one device of each kind. All random numbers are
 drawn on the CPU from one generator, so that a seed gives the same frame on every device.

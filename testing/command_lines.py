@@ -1,4 +1,4 @@
-"""Command lines as documents have them: each is parsed by the program that it names, and never run."""
+"""Check command lines of documents: each is parsed by the program that it names, and never run."""
 
 import configparser
 import importlib.util

@@ -1,4 +1,4 @@
-"""A stand-in for the Hugging Face Hub on 127.0.0.1: what the real client asks of it, and ways to misbehave."""
+"""A stand-in for the Hugging Face Hub on 127.0.0.1. It answers the real client, and can misbehave in several ways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks in a process of their own: one that hangs or dies is recorded, and the others go on. Linux only (/proc)."""
+"""Run checks in a process of their own: one that hangs or dies is recorded, and the others go on. Linux only."""
 
 import multiprocessing
 import os

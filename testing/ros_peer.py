@@ -1,4 +1,4 @@
-"""The other end of the live ROS 1 runs (see `testing.ros_world`): publishes frames, keeps what comes back."""
+"""The peer of the live ROS 1 runs (see `testing.ros_world`): it publishes frames and keeps the node's answers."""
 
 import pickle
 import sys

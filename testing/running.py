@@ -1,4 +1,4 @@
-"""Python commands in processes of their own, forked from one that has imported everything: that saves seconds each."""
+"""Start Python commands in processes forked from one that has imported everything, which saves seconds for each."""
 
 import os
 import runpy

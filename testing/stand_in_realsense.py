@@ -1,4 +1,4 @@
-"""A stand-in for pyrealsense2 where no camera is: the part of its API that the loop uses, with frames of the desk.
+"""A stand-in for pyrealsense2 without a camera: the part of its API that the loop uses, with frames of the desk.
 
 It shows that a loop hands frames, units and calibration on as it should. It says nothing about a real camera.
 """

@@ -1,4 +1,4 @@
-"""What campaigns and tests run the commands on: a tiny random graph, and small files."""
+"""A tiny random graph and small files, on which campaigns and tests run the commands."""
 
 from collections.abc import Sequence
 from pathlib import Path

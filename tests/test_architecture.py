@@ -1,4 +1,4 @@
-"""What ARCHITECTURE.md promises: directions of imports, a core without extras, sizes, and drawings up to date."""
+"""The promises of ARCHITECTURE.md: directions of imports, a core without extras, sizes, and drawings up to date."""
 
 import ast
 import configparser

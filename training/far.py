@@ -1,4 +1,4 @@
-"""Layers far behind (or before) the rest: a window in a room, a sky, a corridor's end."""
+"""Add layers far behind (or before) the rest to a batch: a window in a room, a sky, the end of a corridor."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A pool of equally sized training images: made once, cropped and degraded at every step."""
+"""A pool of training images of one size, made once; every step crops and degrades some of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenes at other sizes: depth edges stay one pixel wide, as they are at every size of the real data."""
+"""Resize scenes so that depth edges stay one pixel wide, as they are in the real data."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Batches for one training step, drawn from the pools: deterministic by (seed, step), on the pools' device."""
+"""Draw the batch of one training step from the pools; the same seed and step give the same batch."""
 
 from __future__ import annotations
 

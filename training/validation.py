@@ -1,4 +1,4 @@
-"""Validation while training: the scenes of val/ by the table's rule, holes not scored; and the score of a release."""
+"""Validate while training, on the scenes of val/ and without their holes, and compute the score of a release."""
 
 import warnings
 from collections import defaultdict

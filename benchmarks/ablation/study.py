@@ -1,4 +1,4 @@
-"""Variants under one short budget: `python -m benchmarks.ablation.study benchmarks/ablation/paper.toml [--seeds 1 2]`.
+"""Train variants briefly and compare them: `python -m benchmarks.ablation.study benchmarks/ablation/paper.toml`.
 
 A study names a base configuration, seeds and variants; a variant changes fields of the base. Each runs by the ordinary
 training (resumed, and not repeated if it is there already), then is scored at x8 on the validation scenes and on

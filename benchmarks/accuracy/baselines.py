@@ -1,4 +1,4 @@
-"""Interpolation without a guide, made with Pillow and NumPy alone: independent of the package they are compared to."""
+"""Interpolation without a guide. It uses Pillow and NumPy alone, so that it shares no code with the package."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""Where the error lies: `python -m benchmarks.accuracy.errors [--scenes val|eval] [--scale 8] [--weights default]`.
+"""Errors by kind of pixel: `python -m benchmarks.accuracy.errors [--scenes val|eval] [--scale 8] [--weights default]`.
 
 Every pixel belongs to the first of the kinds below that fits; the table tells how many there are, the mean absolute
 error of bicubic and of ours there, and the share of our whole error. Grey levels of 0..255, results rounded to 8 bits.

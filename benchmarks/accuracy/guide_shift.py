@@ -1,4 +1,4 @@
-"""What a misregistered guide costs: `python -m benchmarks.accuracy.guide_shift --weights default`.
+"""Errors with a misregistered guide: `python -m benchmarks.accuracy.guide_shift --weights default`.
 
 Middlebury 2005 with the published LR inputs and the RGB image moved by 0 to 8 HR pixels: mean MAD of the six scenes.
 """

@@ -1,4 +1,4 @@
-"""Error measures; every one is computed in float64 on prediction and truth as they are given."""
+"""Measures of error. Each is computed in float64 from the prediction and the truth as they are given."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Pictures of where the error lies."""
+"""Pictures that show errors and depth beside the RGB image."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Half against single precision on Middlebury 2005: `python -m benchmarks.accuracy.precision [--scales 4 8 16]`.
+"""Compare half and single precision on Middlebury 2005: `python -m benchmarks.accuracy.precision [--scales 4 8 16]`.
 
 On CUDA that is what users get; elsewhere the half-precision trunk is emulated, slowly: the same roundings, other
 kernels.

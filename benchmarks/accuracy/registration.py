@@ -1,4 +1,4 @@
-"""`register_depth` against what the RGB camera itself would measure: `python -m benchmarks.accuracy.registration`.
+"""Compare `register_depth` with depth rendered for the RGB camera: `python -m benchmarks.accuracy.registration`.
 
 Rendered scenes seen by two cameras with known intrinsics and extrinsics. The raw depth of one is registered to a grid
 coarser than the other's image and compared with the depth rendered there, sample by sample: exact depth, and depth

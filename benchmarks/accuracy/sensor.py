@@ -1,4 +1,4 @@
-"""Metric depth made smaller and restored: `python -m benchmarks.accuracy.sensor --scales 4 8 16 [--scenes rendered]`.
+"""Shrink metric depth and restore it: `python -m benchmarks.accuracy.sensor --scales 4 8 16 [--scenes rendered]`.
 
 Raw sensor frames (registered, or as they were delivered), or rendered scenes with exact depth. Depth goes through the
 public API as uint16 millimetres with holes. All methods see the same LR map and are scored on the same pixels: valid in

@@ -1,4 +1,4 @@
-"""Tiles against one pass over the whole image: `python -m benchmarks.accuracy.tiling [--scenes val] [--scale 8]`.
+"""Compare tiles with one pass over the whole image: `python -m benchmarks.accuracy.tiling [--scenes val] [--scale 8]`.
 
 Three questions: how far a tiled result is from the whole one, what it costs against the truth, and whether tile borders
 show. The rows "whole image's gates" repeat a tiled run with the channel attention's statistics of the whole image:

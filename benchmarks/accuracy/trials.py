@@ -1,4 +1,4 @@
-"""What the methods are given and scored on: the published LR inputs, or what a sensor would have seen."""
+"""Inputs and ground truth of one scored image: the published LR input, or that of a simulated sensor."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

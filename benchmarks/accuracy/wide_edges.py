@@ -1,4 +1,4 @@
-"""Near sides of very wide edges: `python -m benchmarks.accuracy.wide_edges [--weights default x8 ...]`.
+"""Errors on the near sides of very wide edges: `python -m benchmarks.accuracy.wide_edges [--weights default x8 ...]`.
 
 Rendered streets whose depth is known exactly: the example, others of the same kind, and these with a sky of 1,000 m in
 place of holes. A pixel lies near a very wide edge if two neighbours within 3 LR samples differ by more than 1:4, and on

@@ -1,4 +1,4 @@
-"""What far depth costs elsewhere: `python -m benchmarks.accuracy.wide_range [--scenes val|eval] [--weights x8 ...]`.
+"""Errors near by when far depth is in the image: `python -m benchmarks.accuracy.wide_range [--scenes val|eval]`.
 
 Crops of the scenes, LR depth in float, shrunk by Pillow's bicubic. A far patch (3 % of the image in a corner, 5, 20 and
 100 times the largest LR sample) or a sky (the upper third, 1,000 m) is set into the LR depth alone. Measured is the

@@ -1,4 +1,4 @@
-"""How near the network's layers are to what this machine can do: measured matmul rate and copy bandwidth."""
+"""Compare the network's layers with the machine's limits: the rate of matrix products and the bandwidth of copies."""
 
 import time
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Host memory and time against image size: `python -m benchmarks.runtime.memory [--megapixels 1 10 100] [--tile 768]`.
+"""Memory and time of one call by image size: `python -m benchmarks.runtime.memory [--megapixels 1 10] [--tile 768]`.
 
 Every size runs in a process of its own. "peak" is the largest resident size during the call, less the output array;
 "before" what was resident when it began (interpreter, libraries, weights and the two inputs); "growth" is their

@@ -1,4 +1,4 @@
-"""Workers on Ray against one process: `python -m benchmarks.runtime.scale_out [--size 320 240] [--pairs 120]`.
+"""Compare workers on Ray with one process: `python -m benchmarks.runtime.scale_out [--size 320 240] [--pairs 120]`.
 
 Folders of pairs (the desk, shifted) by bridgenet-upsample without and with Ray, taking turns. "pairs/s": between
 the files at 20 and 90 % of a run, so that starting does not count; "start": until the first result; "MB": largest

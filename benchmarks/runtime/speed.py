@@ -1,4 +1,4 @@
-"""Where the time goes: `python -m benchmarks.runtime.speed [--weights default default-int8] [--megapixels 0.07 0.3]`.
+"""Time of networks and calls: `python -m benchmarks.runtime.speed [--weights default default-int8] [--megapixels 1 3]`.
 
 All methods take turns in one run, so their ratios hold on a machine that others use too. "network" is the residual
 of D_SR alone from prepared tensors, "call" the public call from uint8 RGB and uint16 depth to uint16 depth.

@@ -1,4 +1,4 @@
-"""Milliseconds around the network, by step: `python -m benchmarks.runtime.steps [--weights default default-int8]`.
+"""Time of each step around the network: `python -m benchmarks.runtime.steps [--weights default default-int8]`.
 
 Public calls at 640 x 480 with LR depth in uint16, a tenth of it holes, of 80 x 60 and of 320 x 240. Every step's time
 is its own, less that of the steps within it: the medians of all rounds, so a row need not sum up. "outside" is the

@@ -1,4 +1,4 @@
-"""Tables of how accurate results are: functions of the runs' results, in the order of `documents.TABLES`."""
+"""Tables of accuracy, as functions of the runs' results, in the order of `documents.TABLES`."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Tables of time, memory and what happens to frames: functions of the runs' results."""
+"""Tables of time, memory and counts of frames, as functions of the runs' results."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Documents filled from results: tables between two comments."""
+"""Fill the documents: every table between two comments is made from results."""
 
 import re
 from collections.abc import Callable

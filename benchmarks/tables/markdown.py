@@ -1,4 +1,4 @@
-"""Tables and figures as Markdown."""
+"""Write tables and figures as Markdown."""
 
 from collections.abc import Iterable, Sequence
 

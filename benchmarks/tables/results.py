@@ -1,4 +1,4 @@
-"""What the runs measured: benchmarks/results/NAME.json, one file for each run."""
+"""Results of the runs: one file benchmarks/results/NAME.json for each."""
 
 import hashlib
 import json

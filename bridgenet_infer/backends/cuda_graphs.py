@@ -1,4 +1,4 @@
-"""The network recorded as CUDA graphs: hundreds of small kernels launched at once."""
+"""Record the network as a CUDA graph, which launches hundreds of small kernels at once."""
 
 import threading
 import warnings

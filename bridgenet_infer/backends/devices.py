@@ -1,4 +1,4 @@
-"""Where the network runs and how precisely, and how data gets there."""
+"""Choose the device and the precision of the network, and move data there."""
 
 from typing import Literal, get_args
 

@@ -1,4 +1,4 @@
-"""--doctor: what a bug report needs, checked rather than listed."""
+"""The option --doctor: it checks everything that a bug report needs to tell."""
 
 import argparse
 import os

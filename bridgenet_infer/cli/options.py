@@ -1,4 +1,4 @@
-"""What the command can be told."""
+"""The options of the command, and the checks of a command line."""
 
 import argparse
 import os
@@ -129,7 +129,7 @@ def _unit(text: str) -> float:
 
 
 def _ray_address(text: str) -> str:
-    """Where Ray is; what stands behind a bare --ray by mistake is none."""
+    """The address of a Ray cluster; a word that stands behind --ray by mistake is none."""
     if text not in ("auto", "local") and not re.search(r"://|:\d+$", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no address, auto or host:port (RGB and DEPTH stand before it)")
     return text

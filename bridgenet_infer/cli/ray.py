@@ -1,4 +1,4 @@
-"""--ray: the pairs of two folders on Ray, spread over actors that each hold the network.
+"""The option --ray: it spreads the pairs of two folders over workers on Ray, each of which holds the network.
 
 They run on the cores of this machine, or on a cluster whose nodes see the folders under the same paths. A worker that
 dies is replaced; a rerun does only what is missing.
@@ -97,7 +97,7 @@ class Worker:
         self.about = {"worker": self.name, "sha256": network.sha256, "device": str(network.device)}
 
     def __call__(self, batch: dict[str, Any]) -> Columns:
-        """Rows that name a pair's files -> rows with what became of it."""
+        """Rows that name the files of pairs -> rows with the outcomes of these pairs."""
         rows = [self._work(*row) for row in zip(*(batch[name] for name in FIELDS), strict=True)]
         return {"number": list(batch["number"]), **{name: [row[name] for row in rows] for name in rows[0]}}
 
@@ -160,7 +160,7 @@ def check_reachable(address: str) -> None:
 
 
 def connect(options: argparse.Namespace) -> None:
-    """Join a cluster or start Ray here, and settle how many workers there are and what each has."""
+    """Join a cluster or start Ray here, and settle the number of workers and the cores and GPUs of each."""
     import ray
     from ray.data import DataContext
 

@@ -21,7 +21,7 @@ class Scene:
     lr_depth: npt.NDArray[np.uint16]
 
     def bicubic(self) -> Array:
-        """What plain interpolation makes of the LR depth, (H, W) float32."""
+        """The LR depth enlarged by plain interpolation, (H, W) float32."""
         return _resize(self.lr_depth, SIZE)
 
     def error(self, depth: Array) -> float:

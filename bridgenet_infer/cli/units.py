@@ -1,4 +1,4 @@
-"""Depth in the one unit that a format can hold, where it cannot hold the other (REP 118)."""
+"""Convert depth between metres and millimetres where a format holds only one of them (REP 118)."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..write import can_hold
 
 
 def target_dtype(dtype: np.dtype[Any], suffix: str, per_metre: float | None) -> np.dtype[Any]:
-    """What depth of `dtype` is written as: itself, or metres or millimetres if the format has no other.
+    """The dtype in which depth of `dtype` is written: its own, or that of metres or millimetres.
 
     Without a known unit nothing is converted.
     """
@@ -22,7 +22,7 @@ def target_dtype(dtype: np.dtype[Any], suffix: str, per_metre: float | None) -> 
 
 
 def unit_of(dtype: np.dtype[Any], received: np.dtype[Any], per_metre: float) -> str:
-    """The unit of what is written as `dtype` where `received` came in."""
+    """The unit of depth that is written as `dtype` where the input had `received`."""
     if dtype != received:
         return "m" if dtype == np.float32 else "mm"
     return {1.0: "m", 1000.0: "mm"}.get(per_metre, f"1/{per_metre:g} m")

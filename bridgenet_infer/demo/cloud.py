@@ -71,7 +71,7 @@ def cloud_file(rgb: Array, depth: Array, valid: Mask, field_of_view: float) -> b
 def _thin(
     size: tuple[int, ...], field_of_view: float, limit: int
 ) -> tuple[tuple[slice, slice], npt.NDArray[np.float64], int]:
-    """Every how many-th pixel of (H, W) makes `limit` at most: index, camera matrix of what is left, step."""
+    """Index, camera matrix and step of a thinned image (H, W) with `limit` pixels at most."""
     step = max(int(np.ceil(np.sqrt(size[0] * size[1] / limit))), 1)
     matrix = camera_matrix((size[0], size[1]), field_of_view)
     matrix[:2] /= step

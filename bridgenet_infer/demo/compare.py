@@ -1,4 +1,4 @@
-"""One run: the network's result beside bicubic's, and their errors where exact depth is known."""
+"""Compare the network's result with bicubic's, and both with exact depth where it is known."""
 
 import time
 import warnings
@@ -44,7 +44,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one run gave.
+    """The results of one run.
 
     Attributes
     ----------

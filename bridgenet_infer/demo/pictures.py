@@ -1,4 +1,4 @@
-"""What the page shows of pictures: eight bits, no larger than a screen, and the colours of a legend."""
+"""Pictures for the page: eight bits, no larger than a screen, and the colours of a legend."""
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ def eight_bit(rgb: Array) -> Picture:
 
 
 def fit(picture: Picture, longest: int = LONGEST_SIDE) -> Picture:
-    """Shrink a picture to what a page shows; smaller ones stay as they are."""
+    """Shrink a picture to the size of a page; smaller ones stay as they are."""
     height, width = picture.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:

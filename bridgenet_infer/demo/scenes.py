@@ -1,4 +1,4 @@
-"""Rendered scenes with exact depth, which every installation has."""
+"""Rendered scenes with exact depth. Every installation has them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ FIELD_OF_VIEW = 60.0  # horizontal, degrees
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is compared.
+    """The inputs of one comparison.
 
     Attributes
     ----------

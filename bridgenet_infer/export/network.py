@@ -1,4 +1,4 @@
-"""Writing the network as an ONNX or OpenVINO file, with what surrounds it described in the metadata."""
+"""Write the network as an ONNX or OpenVINO file. Its metadata describe the steps before and after it."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Windows of enlarged LR maps, as tiles and rows need them: never the whole, yet cut from it."""
+"""Enlarge windows of LR maps. A window equals the same part of the whole enlarged map, which is never made."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -95,7 +95,7 @@ def enlarge(
 
 
 def _read_blocks(x: Tensor, axis: int, taps: Taps) -> Tensor:
-    """What each block reads along an axis, (blocks, *); copies of slices take a fifth of an index's time."""
+    """The samples that each block reads along an axis, (blocks, *); slices take a fifth of the time of an index."""
     return torch.stack([x.narrow(axis, first, taps.weights.shape[-1]) for first in taps.firsts])
 
 

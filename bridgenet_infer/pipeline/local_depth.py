@@ -1,4 +1,4 @@
-"""The LR depth of one image as network and result need it: in float32 above a pivot, beside its local range."""
+"""The LR depth of one image in float32 above a pivot, and its local range."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Inputs of any accepted kind -> canonical arrays; everything that is wrong with them is said here."""
+"""Check inputs of any accepted kind and turn them into canonical arrays; wrong ones are refused here."""
 
 import math
 from dataclasses import dataclass
@@ -108,7 +108,7 @@ def _find_valid(raw: Array, invalid: float | None) -> Mask:
 
 
 def suspect_marker(depth: LowResolutionDepth) -> str:
-    """What looks like a mark for holes and would be taken for depth: a frequent value far beyond all others; or ""."""
+    """A warning of a frequent value far beyond all others, which may mark holes; "" if there is none."""
     values = depth.raw[depth.valid]
     if values.size == 0:
         return ""

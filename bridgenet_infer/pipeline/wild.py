@@ -1,4 +1,4 @@
-"""Single wild samples: one of 1e10 among metres cannot be learnt, and would be the reach of all depth around it."""
+"""Find single wild samples: one of 1e10 among metres would spoil the local range of all depth around it."""
 
 import numpy as np
 import numpy.typing as npt

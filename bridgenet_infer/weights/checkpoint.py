@@ -1,4 +1,4 @@
-"""One checkpoint file: safetensors with the graph's config in its metadata; no pickle, strict loading.
+"""Read and write one checkpoint: a safetensors file with the graph's configuration in its metadata.
 
 Two kinds: the graph's own tensors, or a network converted for OpenVINO, whose two files are its tensors. Of several
 networks, one for each of some scales, the tensors' names begin with the scale.

@@ -1,4 +1,4 @@
-"""Calls that are not valid: one thing about a valid one is changed to what must be refused, or may be."""
+"""Wrong calls: one argument of a valid call is changed, so that the call must, or may, be refused."""
 
 import warnings
 from collections.abc import Callable

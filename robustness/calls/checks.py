@@ -1,4 +1,4 @@
-"""What must hold of every result, worked out here by other means than the package's own."""
+"""Check every result against the promises of the documentation, by other means than the package's own."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Inputs that the public call must take: every container, dtype, memory layout, value pattern and option."""
+"""Draw valid inputs of the public call: every container, dtype, memory layout, value pattern and option."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

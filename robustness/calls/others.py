@@ -1,4 +1,4 @@
-"""Calls of `register_depth` and of a `DepthStream`, good and bad."""
+"""Draw good and bad calls of `register_depth` and of a `DepthStream`."""
 
 from collections.abc import Callable
 from typing import Any

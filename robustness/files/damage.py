@@ -1,4 +1,4 @@
-"""Damage to any file's bytes: what transfers, disks, servers and programs that lie about sizes leave behind."""
+"""Damage the bytes of any file, as broken transfers, disks and servers do."""
 
 import json
 from collections.abc import Callable

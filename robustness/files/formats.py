@@ -1,4 +1,4 @@
-"""The readers of files: what a good one is, how it is damaged, and what must hold of what is read all the same."""
+"""Formats of files: for each a good file, ways to damage it, and the checks of arrays that are read all the same."""
 
 import hashlib
 import io

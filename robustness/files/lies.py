@@ -1,4 +1,4 @@
-"""Well-formed files that lie: huge sizes, bombs, odd fields. All checksums are right."""
+"""Make well-formed files that lie: huge sizes, bombs and odd fields under right checksums."""
 
 import io
 import json

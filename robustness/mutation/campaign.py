@@ -1,4 +1,4 @@
-"""Do the tests notice small wrong changes to the code? Depth handling, tiling and weights, one change at a time.
+"""Change the code of depth handling, tiling and weights in small wrong ways, and see whether the tests notice.
 
 Runs where mutmut is installed: `make mutants`. Tests are collected once; each mutant is a fork of that process in which
 one module has been executed again with the change, so it costs no imports.

@@ -1,4 +1,4 @@
-"""Small wrong changes to one module's source: mutmut's operators, without those that a type checker sees, and more."""
+"""Make small wrong changes to a module's source: mutmut's operators that no type checker sees, and further ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

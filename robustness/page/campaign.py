@@ -1,4 +1,4 @@
-"""The demo page at twice its capacity: `python -m robustness page --minutes 5`, in an environment with Gradio.
+"""Load the demo page with twice its capacity: `python -m robustness page --minutes 5`, in an environment with Gradio.
 
 Twice as many visitors as can be served and wait upload files of their own through HTTP, ask for a run and download the
 result. Each must get the very array that the API gives for its files, or be refused in plain words. Watched are the

@@ -1,4 +1,4 @@
-"""The demo as its users start it, and visitors without a browser who ask it for runs."""
+"""Start the demo as its users do, and ask it for runs as visitors without a browser."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The long-running commands on full and on read-only file systems: `python -m robustness disks`. As root on Linux.
+"""Run the long-running commands on full and on read-only file systems: `python -m robustness disks`. As root on Linux.
 
 Each program runs in a small tmpfs: with so little room left that it must fail on its way, at several amounts, and
 read-only. It must end with exit code 1 and one line that says why, leave nothing half-written under a final name and

@@ -1,4 +1,4 @@
-"""Long-running commands killed by SIGKILL at random moments: `python -m robustness kills --kills 200`.
+"""Kill long-running commands by SIGKILL at random moments: `python -m robustness kills --kills 200`.
 
 Every second moment is drawn from the whole run, process start included, the others from the time after something new
 has appeared on disk. After each kill every file that has a final name must hold what an undisturbed run puts there, and

@@ -1,4 +1,4 @@
-"""Many threads on one `DepthUpsampler`: `python -m robustness load --minutes 10 --threads 8`.
+"""Call one `DepthUpsampler` from many threads: `python -m robustness load --minutes 10 --threads 8`.
 
 Each thread calls it with cases of several sizes, scales, dtypes and tiles in an order of its own, some of which must be
 refused. Every result is compared with the one that the same inputs gave beforehand, alone: equal to the bit, as long as

@@ -1,4 +1,4 @@
-"""The long-running commands on tiny inputs: how each is called, and what an undisturbed run leaves behind."""
+"""The long-running commands on tiny inputs: the call of each, and the files that an undisturbed run leaves."""
 
 import csv
 import hashlib

@@ -1,4 +1,4 @@
-"""Checkpoints and manifests that are damaged, foreign or no files at all: `python -m robustness weights --flips 500`.
+"""Load checkpoints and manifests that are damaged, foreign or no files: `python -m robustness weights --flips 500`.
 
 Each case is one load. It must give the weights that were asked for, to the bit, or a one-line OSError or ValueError
 that names the file and says more than that; within a few seconds and a few gigabytes. At the end two processes with

@@ -1,4 +1,4 @@
-"""What may lie where a checkpoint or a manifest should: each case puts it there, is tried, and cleans up."""
+"""Wrong files in the place of a checkpoint or a manifest. Each case puts one there, and takes it away again."""
 
 import hashlib
 import json

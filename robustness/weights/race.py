@@ -1,4 +1,4 @@
-"""Several threads of several processes load weights that none has yet: `race`. As a command: one of the processes."""
+"""Load weights that no cache has in several threads of several processes at once. As a command: one process."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What only a GPU can show: the same results as the CPU's, recorded or not, and tensors that stay where they are."""
+"""On a GPU, results equal the CPU's, recorded or not, and tensors stay where they are."""
 
 import threading
 import warnings

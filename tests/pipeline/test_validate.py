@@ -1,4 +1,4 @@
-"""What is taken for RGB and depth, which scale their sizes mean, and what is refused by name."""
+"""Kinds of RGB and depth that are accepted, the scale that their sizes imply, and refusals that name the reason."""
 
 import math
 import warnings

@@ -1,4 +1,4 @@
-"""Short versions of the campaigns of generated calls and damaged files, and what their long versions found."""
+"""Short versions of the campaigns of generated calls and damaged files, and the mistakes that long ones found."""
 
 import json
 import os

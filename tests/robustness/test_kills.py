@@ -1,4 +1,4 @@
-"""Commands killed at random moments: `robustness.processes.kills` in short, and by hand what only a lucky kill hits."""
+"""Commands killed at random moments: `robustness.processes.kills` in short, and rare moments by hand."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What a release consists of, apart from the wheel (test_package.py): sdist, citation, changelog, one version."""
+"""The parts of a release beside the wheel (test_package.py): sdist, citation, changelog, one version."""
 
 import configparser
 import re
