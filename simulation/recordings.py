@@ -28,7 +28,7 @@ RGB_FRAME, DEPTH_FRAME = "camera_rgb", "camera_depth"
 
 @dataclass(frozen=True)
 class Recording:
-    """What a bag is to hold: images, a CameraInfo with each RGB image, a text with each.
+    """The content of a bag: images, and with each RGB image a CameraInfo and a text.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 class ParsedError(Exception):
-    """The command line was accepted; what would follow is not run."""
+    """The command line was accepted; the program is not run any further."""
 
 
 def command_lines(text: str) -> list[str]:

@@ -92,7 +92,7 @@ def _is_over(exchange: Exchange, request: Request) -> bool:
 
 
 def _latched(request: Request) -> list[Any]:
-    """Publishers of what the node needs once in order to register depth."""
+    """Publishers of the messages that the node needs once in order to register depth."""
     if request.depth_focal is None:
         return []
     depth_info = rospy.Publisher("depth/camera_info", CameraInfo, queue_size=1, latch=True)

@@ -27,7 +27,7 @@ DEBIAN_PACKAGES = "/usr/lib/python3/dist-packages"
 
 @dataclass(frozen=True)
 class Frame:
-    """What the peer sends; stamps in nanoseconds."""
+    """One frame that the peer sends; stamps in nanoseconds."""
 
     rgb: Array
     depth: Array
@@ -37,7 +37,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Request:
-    """Frames for the peer to send, and what it waits for afterwards.
+    """Frames for the peer to send, and the end that it waits for.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Request:
 
 @dataclass
 class Exchange:
-    """What the peer sent and received; seconds of `time.monotonic`, which all processes of a machine share.
+    """The messages of a run; seconds of `time.monotonic`, which all processes of a machine share.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ IMPORTED = ["bridgenet_infer.upsampler", "bridgenet_infer.cli.command", "bridgen
 
 @dataclass(frozen=True)
 class Running:
-    """A process, and the file that holds what it says."""
+    """A process, and the file that holds its output."""
 
     process: BaseProcess | subprocess.Popen[bytes]
     log: Path

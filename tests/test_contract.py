@@ -238,7 +238,7 @@ def test_function_call_and_predict_agree(shipped: DepthUpsampler) -> None:
     assert shipped.predict(rgb, depth, 8).estimated_depth is None
 
 
-def test_the_lr_kernel_re_applied_to_the_result_returns_the_input(shipped: DepthUpsampler) -> None:
+def test_the_result_shrinks_to_the_lr_input_again(shipped: DepthUpsampler) -> None:
     """Absolute depth holds: bicubic itself misses its input by more at steps (docs/results.md states the bound)."""
     folder = Path(__file__).parents[1] / "examples" / "desk"
     rgb, lr = read_rgb(folder / "rgb.png"), read_depth(folder / "depth_lr.png")
@@ -248,7 +248,7 @@ def test_the_lr_kernel_re_applied_to_the_result_returns_the_input(shipped: Depth
     assert abs(by_how_much["bias %"]) < 0.1
 
 
-def test_the_shipped_weights_beat_bicubic_on_the_rendered_examples(shipped: DepthUpsampler) -> None:
+def test_shipped_weights_beat_bicubic_on_the_examples(shipped: DepthUpsampler) -> None:
     for name in ("desk", "street"):
         folder = Path(__file__).parents[1] / "examples" / name
         rgb, lr, exact = (

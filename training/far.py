@@ -26,7 +26,7 @@ class FarLayer:
 
 
 def draw_far_layer(shape: Tensor, extent: Tensor, share: float, uniform: Tensor) -> FarLayer:
-    """A layer for `share` of the images: all that is beyond a depth, or what one side of a line sees.
+    """A layer for `share` of the images: all pixels beyond a depth, or all on one side of a line.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ SCENES = {"sensor": sensor_frames, "unregistered": unregistered_frames, "rendere
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame ready to be restored, and what was changed in it to get there.
+    """A frame ready to be restored, and notes of the changes that this took.
 
     rgb (H, W, 3) uint8; truth (H, W) and lr (h, w) uint16 millimetres, holes 0.
     """
@@ -129,7 +129,7 @@ def score_frame(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: i
 
 
 def draw(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: int) -> npt.NDArray[np.uint8]:
-    """RGB, LR input, bicubic, and what every up-sampler makes of it."""
+    """RGB, LR input, bicubic, and the result of every up-sampler."""
     size = frame.truth.shape
     seen = nearest(frame.lr, size)
     smooth = np.where(seen > 0, bicubic(fill_holes(frame.lr.astype(np.float32), frame.lr > 0), size), 0)
@@ -137,7 +137,7 @@ def draw(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: int) -> 
 
 
 def format_scores(scores: Sequence[FrameScore]) -> str:
-    """The table, the wins of ours, the contract, and what was changed in which frame."""
+    """The table, the wins of ours, the contract, and the notes of changed frames."""
     methods = list(scores[0].rmse)
     rows = [[s.name, *(f"{s.rmse[method]:.1f}" for method in methods), f"{s.scored:.1%}"] for s in scores]
     rows.append(["mean", *(f"{np.mean([s.rmse[method] for s in scores]):.1f}" for method in methods), ""])

@@ -106,7 +106,7 @@ def measure_whole(upsampler: DepthUpsampler, rgb: Array, lr: Array, truth: Array
 
 @contextmanager
 def gates_hooked(upsampler: DepthUpsampler, hook: Callable[[nn.Module, tuple[Tensor, ...]], Any]) -> Iterator[None]:
-    """Call `hook` on what each channel attention has pooled, before it makes its gates of it."""
+    """Call `hook` on the pooled features of each channel attention, before its gates are computed."""
     handles = [
         module.squeeze.register_forward_pre_hook(hook)
         for module in upsampler.model.modules()

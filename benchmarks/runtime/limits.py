@@ -107,7 +107,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def now() -> float:
-    """Seconds on a clock, once a GPU has done what it was given."""
+    """Seconds on a clock, once a GPU has finished its work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()

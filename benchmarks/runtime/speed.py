@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def add_whole_runs(result: dict[str, Any], weights: Sequence[str], megapixels: Sequence[float]) -> None:
-    """What is measured in processes of their own: cold start and growth."""
+    """Measure cold start and growth, each in a process of its own."""
     result["cold start"] = {name: [cold_start(name) for _ in range(3)] for name in weights}
     print(
         "\ncold start to the first result, s: "
@@ -108,7 +108,7 @@ def make_inputs(upsampler: DepthUpsampler) -> tuple[Tensor, Tensor]:
 
 
 def make_calls(loaded: Mapping[str, DepthUpsampler], rgb: Any, lr: Any) -> tuple[dict[str, Call], dict[str, Call]]:
-    """What is timed: our own, and what it is compared to."""
+    """The calls to time: our own, and those that they are compared with."""
     fast: dict[str, Call] = {}
     slow: dict[str, Call] = {}
     first = next(iter(loaded.values()))
@@ -197,7 +197,7 @@ def format_latency(figures: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def format_layers(layers: Sequence[Layer], total: float, machine: Machine, shown: int = 12) -> str:
-    """The slowest convolutions, all of them together, and what remains."""
+    """The slowest convolutions, all of them together, and the rest."""
 
     def row(name: str, seconds: float, flop: float, traffic: float) -> list[str]:
         return [

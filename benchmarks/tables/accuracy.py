@@ -134,7 +134,7 @@ def _sensed(results: Sequence[Result], measure: str, methods: Sequence[str]) -> 
 
 
 def sensed(*results: Result) -> str:
-    """Mean absolute differences on what each simulated sensor sees."""
+    """Mean absolute differences on the frames of each simulated sensor."""
     return _sensed(results, "MAD", list(SENSED))
 
 

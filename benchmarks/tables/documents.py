@@ -65,7 +65,7 @@ def render(name: str) -> str:
 
 
 def update() -> list[Path]:
-    """Write the documents that are not what the results say; which they were."""
+    """Write the documents that differ from the results; returns their paths."""
     changed = []
     for name in DOCUMENTS:
         text = fill(name)

@@ -96,7 +96,8 @@ def choose_network(upsampler: DepthUpsampler, scale: float | None) -> BridgeNet:
         raise ValueError(f"weights {upsampler.name!r} are a converted network already")
     if network.config.normalisation != "local":
         raise ValueError(
-            f"weights {upsampler.name!r} are of the first generation: their surroundings are no longer told"
+            f"weights {upsampler.name!r} normalise depth by the range of the whole image: exported files describe "
+            "local normalisation alone"
         )
     return network
 

@@ -77,7 +77,7 @@ def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolut
         # forced: off its device and its graph, a lazy negation carried out
         raw, container, device = lr_depth.numpy(force=True), "torch", lr_depth.device
     elif isinstance(lr_depth, np.ma.MaskedArray):
-        raise TypeError("lr_depth must not be a masked array: .filled(0) makes holes of what is masked")
+        raise TypeError("lr_depth must not be a masked array: .filled(0) turns masked samples into holes")
     elif isinstance(lr_depth, np.ndarray):
         raw = np.asarray(lr_depth)  # a matrix would stay 2-D
     else:

@@ -92,7 +92,7 @@ def _prefix(scale: float) -> str:
 def _make_graph(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> BridgeNet:
     for name, tensor in tensors.items():
         if not tensor.is_floating_point() or not tensor.isfinite().all():
-            raise ValueError(f"{name} holds something else than finite numbers with a fraction ({tensor.dtype})")
+            raise ValueError(f"{name} must hold finite floating-point numbers, got {tensor.dtype}")
     if config.block_count > len(tensors):
         raise ValueError(
             f"its config asks for {config.block_count} residual blocks, the file has {len(tensors)} tensors"

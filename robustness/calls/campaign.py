@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check(seed: int, index: int) -> Verdict:
-    """Generate and make one call; AssertionError, or whatever it raised, if it is at fault."""
+    """Generate and make one call; raises an AssertionError, or the call's own error, if it is at fault."""
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, index])
     kind = rng.random()
@@ -122,7 +122,7 @@ def _check_lr_consistency(rng: Generator) -> Verdict:
 
 
 def check_refusal(error: Exception) -> None:
-    """TypeError or ValueError with a message, from a `raise` of the package: not what some library stumbled on."""
+    """Check that an error is a TypeError or ValueError with a message, from a `raise` of the package itself."""
     assert isinstance(error, TypeError | ValueError), f"{type(error).__name__}: {error}"
     assert str(error).strip(), f"{type(error).__name__} without a message"
     last = traceback.extract_tb(error.__traceback__)[-1]
@@ -160,7 +160,7 @@ def _bytes(given: Any) -> bytes:
 
 
 def _words(case: Case) -> str:
-    """What the refusal should have been about."""
+    """The inputs of a call that should have been refused."""
     shown = [
         f"{type(x).__name__} {getattr(x, 'dtype', '')} {getattr(x, 'shape', '')}" for x in (case.rgb, case.lr_depth)
     ]

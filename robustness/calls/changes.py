@@ -44,7 +44,7 @@ def wrong_rgb_dtype(rng: Generator, case: Case) -> Case:
 
 
 def wrong_kind(rng: Generator, case: Case) -> Case:
-    """What is no image at all."""
+    """Objects that are no image at all."""
     return refused(case, **{pick(rng, ["rgb", "lr_depth"]): pick(rng, NO_IMAGES)})
 
 

@@ -139,7 +139,7 @@ def check_lr_kernel(lr: Array, result: Array) -> None:
 
 
 def find_holes(raw: Array, invalid: Any) -> Array:
-    """0, and in floats what is not finite, and the marker as the dtype holds it."""
+    """Holes: 0, floats that are not finite, and the marker as the dtype holds it."""
     holes: Array = raw == 0
     if raw.dtype.kind == "f":
         holes |= ~np.isfinite(raw)

@@ -29,7 +29,7 @@ PIL_RGB = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "H
 
 @dataclass(frozen=True)
 class Case:
-    """One call and what is known about it.
+    """One call and the facts that are known about it.
 
     Attributes
     ----------

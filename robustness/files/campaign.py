@@ -61,7 +61,7 @@ def check_place(places: Sequence[tuple[str, int]], seed: int, index: int) -> Ver
 
 
 def check_file(name: str, seed: int, index: int) -> Verdict:
-    """Make, damage and read one file; AssertionError, or whatever came, if the reader is at fault."""
+    """Make, damage and read one file; AssertionError, or the reader's own error, if the reader is at fault."""
     torch.set_num_threads(1)
     kind, rng = all_formats()[name], np.random.default_rng([seed, index])
     folder = Path(tempfile.gettempdir(), f"bridgenet-damaged-{os.getpid()}")

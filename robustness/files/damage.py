@@ -34,7 +34,7 @@ def block_lost(payload: bytes, rng: Generator) -> bytes:
 
 
 def zeros_of_the_same_size(payload: bytes, rng: Generator) -> bytes:
-    """What a full disk or a lost page cache leaves."""
+    """Zeros as a full disk or a lost page cache leaves them."""
     return bytes(len(payload))
 
 
@@ -54,7 +54,7 @@ def pointer(payload: bytes, rng: Generator) -> bytes:
 
 
 def error_page(payload: bytes, rng: Generator) -> bytes:
-    """What a server sent instead."""
+    """Another document that a server sent instead."""
     return PAGE
 
 

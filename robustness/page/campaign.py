@@ -35,7 +35,7 @@ RGB_SIZE, LR_SIZE = (96, 128), (12, 16)
 
 @dataclass(frozen=True)
 class Visits:
-    """What became of the requests; sizes in MB, latencies in seconds of those who were served."""
+    """The outcomes of the requests; sizes in MB, latencies of served visitors in seconds."""
 
     visitors: int
     seconds: float
@@ -56,7 +56,7 @@ class Visits:
 
     @property
     def failures(self) -> list[str]:
-        """What must not be; [] if all is well."""
+        """Broken promises; [] if all is well."""
         rules = {
             f"grown by {self.growth_mb:.1f} MB": self.growth_mb > MOST_GROWTH_MB,
             "nobody was served": not self.answered,
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def crowd(server: Server, seconds: float, kept_mb: float, seed: int = 0, pause: float = 1.0) -> Visits:
-    """Visitors beyond what is served and waits, each asking again as soon as it has its answer, for so long."""
+    """Send more visitors than fit into the queue; each asks again as soon as it has its answer, for so many seconds."""
     from bridgenet_infer.demo.page import QUEUE
 
     upsampler = DepthUpsampler.from_pretrained("default", device="cpu")
@@ -132,7 +132,7 @@ def crowd(server: Server, seconds: float, kept_mb: float, seed: int = 0, pause: 
 
 
 def ask_once(server: Server, upsampler: DepthUpsampler, rng: np.random.Generator, session: str) -> str:
-    """One visit with new files; what the visitor was told if it was refused, "" if it got its result.
+    """One visit with new files; the text of a refusal, or "" if the visitor got its result.
 
     Raises
     ------

@@ -97,7 +97,7 @@ def try_read_only(program: Program, expectation: Expectation, disk: Path, tally:
 
 
 def judge(expectation: Expectation, run: Path, before: Contents, code: int, said: str, tally: Disks) -> None:
-    """What a run that failed has said and left."""
+    """Judge the words and the files of a run that failed."""
     tally.counts["runs"] += 1
     reasons = [line for line in said.splitlines() if "error: " in line]
     if code == 1 and reasons and "Traceback" not in said and all(any(w in line for w in WORDS) for line in reasons):

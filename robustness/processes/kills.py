@@ -98,7 +98,7 @@ def still_running(run: Path) -> list[int]:
 
 
 def judge(program: Program, expectation: Expectation, run: Path, before: Contents, tally: Kills) -> None:
-    """Compare what is there with what may be there, and with what was."""
+    """Compare the files with their allowed contents, and with those before the kill."""
     after = tally.blame_half_written(expectation, run)
     done = all(after.get(name) == value for name, value in expectation.final.items())
     for name, value in before.items():
@@ -117,7 +117,7 @@ def grow_old(run: Path) -> None:
 
 
 def judge_end(expectation: Expectation, run: Path, code: int, said: str, tally: Kills) -> None:
-    """Whether a run that was left alone has finished what others had begun."""
+    """Judge whether a run that was left alone has finished the work of the killed ones."""
     after = contents(run)
     tally.counts["reruns"] += 1
     if code == 0 and after == expectation.final:

@@ -31,7 +31,7 @@ MOST_GROWTH_MB = 16.0  # from the warm-up to the end, by the fitted line; one le
 
 @dataclass(frozen=True)
 class Case:
-    """Inputs of one call, and what it must give: an array, or an error's message if `expected` is a string."""
+    """Inputs of one call, and its expected outcome: an array, or an error's message if it is a string."""
 
     name: str
     rgb: Array
@@ -40,7 +40,7 @@ class Case:
     expected: Any = None
 
     def call(self, upsampler: DepthUpsampler) -> Any:
-        """The depth, or what a ValueError or TypeError says."""
+        """The depth, or the message of a ValueError or TypeError."""
         try:
             return upsampler(self.rgb, self.lr_depth, **self.options)
         except (ValueError, TypeError) as error:
@@ -59,7 +59,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Load:
-    """What a run counted; sizes in MB, `growth_mb` by a line fitted to what was read after the warm-up."""
+    """Counts of a run; sizes in MB, `growth_mb` by a line fitted to the sizes after the warm-up."""
 
     threads: int
     intra_op_threads: int
@@ -75,7 +75,7 @@ class Load:
 
     @property
     def failures(self) -> list[str]:
-        """What must not be; [] if all is well."""
+        """Broken promises; [] if all is well."""
         idle = [f"{name} was never called" for name, count in self.per_case.items() if not count]
         grown = [f"grown by {self.growth_mb:.1f} MB"] if self.growth_mb > MOST_GROWTH_MB else []
         return [*self.wrong, *self.warned, *idle, *grown]
@@ -173,7 +173,7 @@ def load(
 
 
 def with_results(upsampler: DepthUpsampler, cases: Sequence[Case]) -> list[Case]:
-    """The cases with what they give one after the other."""
+    """The cases, each with its outcome when no other runs."""
     return [replace(case, expected=case.call(upsampler)) for case in cases]
 
 

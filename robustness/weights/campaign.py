@@ -60,7 +60,7 @@ class Tally:
 
 
 def attempt(case: Case) -> tuple[str, str]:
-    """What one load comes to, and its message."""
+    """The outcome of one load, and its message."""
     try:
         with bounded(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -106,7 +106,7 @@ def bounded() -> Iterator[None]:
 
 
 def groups(base: Path, server: HubServer, flips: int, seed: int) -> Iterator[tuple[str, Iterator[Case]]]:
-    """All cases by what is wrong; bundled weights are a copy from here on."""
+    """All cases by kind of fault; bundled weights are a copy from here on."""
     shutil.copytree(manifest.CHECKPOINT_FOLDER, base / "bundled")
     manifest.CHECKPOINT_FOLDER = base / "bundled"
     expected = load_weights("default").model.state_dict()
@@ -129,7 +129,7 @@ def download(home: Path, server: HubServer, payload: bytes) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the campaign; 1 if anything but good was loaded, or a refusal did not say what and why."""
+    """Run the campaign; 1 if wrong weights were loaded, or a refusal did not name the file and the reason."""
     parser = command_line(__doc__, "robustness")
     parser.add_argument("--flips", type=int, default=500, help="bits flipped in each of two places (500)")
     parser.add_argument("--seed", type=int, default=0)

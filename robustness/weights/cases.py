@@ -54,7 +54,7 @@ class Place:
 
 @contextmanager
 def put_aside(file: Path) -> Iterator[bytes]:
-    """Whatever happens to a file within the block, it is there again afterwards; gives its content."""
+    """Give the content of a file, and put the file back after the block."""
     payload = file.read_bytes()
     try:
         yield payload

@@ -23,7 +23,7 @@ REPO, COMMIT = "makers/race", "c" * 40
 
 @dataclass
 class Race:
-    """How it went: loads and outputs that were equal, and what they cost.
+    """The outcome of a race: its loads, their outputs, and their downloads.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Race:
         return (self.loaded, self.outputs, self.cached, self.intact) == (self.starts, 1, 1, 1) and not self.warnings
 
     def in_words(self) -> str:
-        """One line, and what went wrong."""
+        """One line, and the errors and warnings."""
         return "\n".join([
             f"{PROCESSES} processes of {THREADS} threads on an empty cache: {self.loaded} of {self.starts} loaded, "
             f"{self.outputs} different output(s), {self.cached} file(s) in the cache, {self.intact} intact, "

@@ -30,7 +30,7 @@ def test_every_table_stands_in_exactly_one_document() -> None:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_results_are_of_the_shipped_weights_or_the_document_says_otherwise(name: str) -> None:
+def test_results_of_earlier_weights_are_marked_in_the_documents(name: str) -> None:
     result, run = results.load(name), RUNS[name]
     assert result["command"] == run.command()
     assert set(result["sha256"]) <= set(run.weights)

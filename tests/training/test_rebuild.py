@@ -106,7 +106,7 @@ def test_killed_in_the_middle_it_goes_on(released: Path, tmp_path: Path, monkeyp
     assert made.read_bytes() == (released / "checkpoints" / "pair.safetensors").read_bytes()
 
 
-def test_it_begins_with_the_checkpoint_that_the_lineage_began_with(released: Path, tmp_path: Path) -> None:
+def test_a_rebuild_begins_with_the_checkpoint_of_its_lineage(released: Path, tmp_path: Path) -> None:
     made = _rebuild(released, tmp_path, "small")
     assert made.read_bytes() == (released / "checkpoints" / "small.safetensors").read_bytes()
 
