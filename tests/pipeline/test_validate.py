@@ -28,13 +28,14 @@ def test_auto_is_the_whole_scale_for_exact_multiples(h: int, w: int, scale: int)
 
 
 @given(sides, sides, whole_scales, st.integers(0, 15), st.integers(0, 15))
-def test_auto_is_a_scale_that_fits_wherever_one_does(h: int, w: int, scale: int, more_h: int, more_w: int) -> None:
+def test_auto_and_the_scale_itself_fit(h: int, w: int, scale: int, more_h: int, more_w: int) -> None:
     """Cropped or padded by less than one LR pixel."""
     size = h * scale + more_h % scale, w * scale - more_w % scale
     found = resolve_scale("auto", (h, w), size)
     assert isinstance(found, float)
     assert MIN_SCALE <= found <= MAX_SCALE
     assert fits(found, (h, w), size)
+    assert resolve_scale(found, (h, w), size) == found
 
 
 @given(sides, sides, st.integers(1, 6400), st.integers(1, 6400))

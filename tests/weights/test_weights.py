@@ -70,6 +70,10 @@ def write_manifest(folder: Path, payload: bytes, **changes: Any) -> None:
         {"revision": "a" * 40},
         {"repo_id": "a/b", "revision": "main"},
         {"scales": 4},
+        {"size": 1e400},
+        {"scales": [float("nan"), 4]},
+        {"scales": [4, 2]},
+        {"repo_id": 5, "revision": "0" * 40},
     ],
 )
 def test_a_manifest_that_could_mislead_is_refused(own_manifest: Path, changes: dict[str, Any]) -> None:
@@ -145,10 +149,18 @@ def test_what_was_verified_is_what_is_loaded(own_manifest: Path, monkeypatch: py
     assert loaded.sha256 != hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_broken_manifest_is_named(own_manifest: Path) -> None:
-    (own_manifest / "weights_manifest.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[" * 100_000])
+def test_a_broken_manifest_is_named(own_manifest: Path, text: str) -> None:
+    (own_manifest / "weights_manifest.json").write_text(text)
     with pytest.raises(OSError, match="manifest"):
         weights.load_weights("tiny")
+
+
+HEADERS: list[Any] = [
+    [], 5, {"format": []}, {"config": 5}, {"config": None}, {"config": {"dsr_widths": [1, 2]}}, {"scales": 4},
+    {"scales": "two"}, {"scales": "nan-nan"}, {"scales": "4-2"}, {"config": {"dsr_widths": [10**7] * 4}},
+    {"config": {"mde_widths": [10**30] * 5}}, {"config": {"trunk_blocks": 10**9}},
+]  # fmt: skip
 
 
 def test_bad_checkpoints_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -161,11 +173,11 @@ def test_bad_checkpoints_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> N
         "incomplete": ({k: v for k, v in tensors.items() if k != name}, json.dumps(header)),
         "extra": ({**tensors, "surplus": torch.zeros(1)}, json.dumps(header)),
         "shape": ({**tensors, name: torch.zeros(1, 2, 3)}, json.dumps(header)),
-        "config": (tensors, json.dumps({**header, "config": {"dsr_widths": [1, 2]}})),
         "nojson": (tensors, "{"),
-        "scales": (tensors, json.dumps({**header, "scales": "two"})),
         "nan": ({**tensors, name: torch.full_like(tensors[name], torch.nan)}, json.dumps(header)),
     }
+    for i, odd in enumerate(HEADERS):
+        cases[f"header{i}"] = tensors, json.dumps(header | odd if isinstance(odd, dict) else odd)
     for case, (content, metadata) in cases.items():
         path = tmp_path / f"{case}.safetensors"
         save_file(content, path, {METADATA_KEY: metadata})
