@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from bridgenet_infer.cli import main
 from bridgenet_infer.cli.options import parse_options
-from bridgenet_infer.write import write_depth
+from testing.tiny import write_pair
 
 pytest.importorskip("ray", reason="needs Ray: pip install '.[ray]'")
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds Ray's processes in /proc")
@@ -89,9 +87,7 @@ def folders(tmp_path: Path, tiny_checkpoint: Path) -> Folders:
     for name in ("rgb", "depth"):
         (tmp_path / name).mkdir()
     for i in range(PAIRS):
-        rng = np.random.default_rng(i)
-        Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).save(tmp_path / "rgb" / f"{i:03}.png")
-        write_depth(tmp_path / "depth" / f"{i:03}.png", rng.integers(500, 4000, (12, 16)).astype(np.uint16))
+        write_pair(tmp_path / "rgb" / f"{i:03}.png", tmp_path / "depth" / f"{i:03}.png", i)
     bad = tmp_path / "depth" / f"{BAD}.png"
     bad.write_bytes(bad.read_bytes()[:60])
     return Folders(tmp_path, tiny_checkpoint)

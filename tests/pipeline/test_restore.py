@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bridgenet_infer import DepthUpsampler
-from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.pipeline import restore
 from bridgenet_infer.pipeline.crop import crop_tile
 from bridgenet_infer.pipeline.frame import Frame, make_frames, make_results
@@ -18,7 +17,7 @@ from bridgenet_infer.pipeline.restore import nearest, to_dtype
 from bridgenet_infer.pipeline.tile import cut_axis
 from bridgenet_infer.pipeline.validate import check_depth
 from bridgenet_infer.weights import Checkpoint
-from testing.tiny import TINY, randomise
+from testing.tiny import tiny_model
 
 seeds = st.integers(0, 2**31)
 
@@ -107,8 +106,7 @@ def test_details_come_in_the_container_of_the_depth(tiny_upsampler: DepthUpsampl
 
 
 def test_the_estimate_is_the_graphs() -> None:
-    torch.manual_seed(0)
-    upsampler = DepthUpsampler(Checkpoint(randomise(build_bridgenet(TINY))), device="cpu")
+    upsampler = DepthUpsampler(Checkpoint(tiny_model()), device="cpu")
     seen: list[torch.Tensor] = []
     upsampler.model.register_forward_hook(lambda module, inputs, outputs: seen.append(outputs[1]))
     rgb, depth = make_pair(3)

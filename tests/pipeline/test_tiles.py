@@ -16,13 +16,13 @@ from torch import nn
 
 from bridgenet_infer import DepthUpsampler, read_depth, read_rgb
 from bridgenet_infer.backends import run
-from bridgenet_infer.graph import SIZE_MULTIPLE, build_bridgenet
+from bridgenet_infer.graph import SIZE_MULTIPLE
 from bridgenet_infer.pipeline.blend import blend_rows
 from bridgenet_infer.pipeline.enlarge import bicubic_taps, bilinear_taps, enlarge
 from bridgenet_infer.pipeline.resample import resize_bicubic, resize_bilinear
 from bridgenet_infer.pipeline.tile import MIN_TILE, Tiling, cut_axis, resolve_tiling
 from bridgenet_infer.weights import Checkpoint
-from testing.tiny import TINY, randomise
+from testing.tiny import tiny_model
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 seeds = st.integers(0, 2**31)
@@ -203,8 +203,7 @@ def limit_memory(upsampler: DepthUpsampler, pixels: int) -> Any:
 @pytest.fixture
 def own_upsampler() -> DepthUpsampler:
     """One that a test may put hooks on."""
-    torch.manual_seed(0)
-    return DepthUpsampler(Checkpoint(randomise(build_bridgenet(TINY))), device="cpu")
+    return DepthUpsampler(Checkpoint(tiny_model()), device="cpu")
 
 
 def test_batches_of_tiles_and_of_images_change_nothing(
@@ -260,6 +259,7 @@ SCARCE = """
 import resource, sys, warnings
 import numpy as np
 import torch
+from bridgenet_infer import DepthUpsampler
 torch.set_num_threads(1)
 upsampler = DepthUpsampler.from_pretrained("default", device="cpu")
 rgb, depth = np.zeros((1600, 1600, 3), np.uint8), np.random.default_rng(0).uniform(1, 9, (200, 200))
@@ -287,9 +287,8 @@ def test_a_process_that_really_runs_out_of_memory() -> None:
 @pytest.fixture
 def half_upsampler() -> DepthUpsampler:
     """Half precision inside the network, emulated where there is no CUDA."""
-    torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return DepthUpsampler(Checkpoint(randomise(build_bridgenet(TINY))), device=device, precision="fp16")
+    return DepthUpsampler(Checkpoint(tiny_model()), device=device, precision="fp16")
 
 
 def test_half_precision_is_close_and_warns_of_nothing(

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.weights import checkpoint_bytes
 from testing.hub_server import HubServer
-from testing.tiny import TINY, randomise
+from testing.tiny import tiny_model
 
 ROOT = Path(__file__).parents[2]
 REPO = "makers/guided-depth"
@@ -99,7 +98,7 @@ class Project:
 
 
 def payload(seed: int) -> bytes:
-    return checkpoint_bytes(randomise(build_bridgenet(TINY), seed), {"lr_kernel": "none"})
+    return checkpoint_bytes(tiny_model(seed), {"lr_kernel": "none"})
 
 
 @pytest.fixture
