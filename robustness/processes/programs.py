@@ -304,7 +304,6 @@ def _download(inputs: Path, server: HubServer) -> Program:
     """One pair with weights from the Hub, which come slowly."""
     payload = (inputs / "tiny.safetensors").read_bytes()
     server.publish(REPO, COMMIT, "tiny.safetensors", payload)
-    environment = {"HF_ENDPOINT": server.url, "HF_HOME": "{run}/home", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     pair = (str(inputs / "rgb" / "0.png"), str(inputs / "depth" / "0.png"))
     call = ("-m", "bridgenet_infer.cli", *pair, "-o", "{run}/depth.png", "--weights", REPO, "--device", "cpu")
-    return Program("download", (*call, "--overwrite"), environment)
+    return Program("download", (*call, "--overwrite"), server.environment("{run}/home"))

@@ -84,16 +84,10 @@ def race(home: Path, server: HubServer, payload: bytes) -> Race:
 
 def start(home: Path, server: HubServer, weights: str, threads: int) -> subprocess.Popen[str]:
     """A process that loads weights in several threads at once; prints a report as JSON."""
-    settings = {
-        "HF_HOME": str(home),
-        "HF_ENDPOINT": server.url,
-        "HF_HUB_OFFLINE": "0",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }
     return subprocess.Popen(
         [sys.executable, "-m", "robustness.weights.race", weights, str(threads)],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **settings},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "0", **server.environment(home)},
         stdout=subprocess.PIPE,
         text=True,
     )

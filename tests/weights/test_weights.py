@@ -16,6 +16,7 @@ from bridgenet_infer import DepthUpsampler, weights
 from bridgenet_infer.graph import BridgeNet, BridgeNetConfig
 from bridgenet_infer.weights.checkpoint import METADATA_KEY, compiled_bytes
 from robustness.weights.campaign import same
+from testing.hub_server import manifest_entry
 from testing.tiny import TINY, write_tiny_checkpoint
 
 
@@ -51,9 +52,7 @@ def own_manifest(tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.Monk
 
 
 def write_manifest(folder: Path, payload: bytes, **changes: Any) -> None:
-    digest = hashlib.sha256(payload).hexdigest()
-    entry = {"name": "tiny", "file": "tiny.safetensors", "sha256": digest, "size": len(payload), "scales": [2, 16]}
-    (folder / "weights_manifest.json").write_text(json.dumps({"checkpoints": [entry | changes]}))
+    (folder / "weights_manifest.json").write_text(json.dumps({"checkpoints": [manifest_entry(payload, **changes)]}))
 
 
 @pytest.mark.parametrize(
