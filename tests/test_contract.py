@@ -40,7 +40,7 @@ def is_hole(depth: np.ndarray) -> np.ndarray:
 
 
 @given(seeds, dtypes, sides, sides, scales)
-def test_dtype_shape_and_hole_mask(
+def test_dtype_shape_and_holes(
     tiny_upsampler: DepthUpsampler, seed: int, dtype: str, h: int, w: int, scale: float
 ) -> None:
     rgb, depth = make_pair(seed, dtype, h, w, scale)

@@ -212,7 +212,7 @@ def test_realsense_frames_come_out_registered_in_metres() -> None:
         assert np.allclose(result.depth, lr_depth, atol=1e-4)
 
 
-def test_a_rendered_walk_becomes_a_bag_and_a_picture(
+def test_a_walk_becomes_a_bag_and_a_picture(
     tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("rosbags", reason="needs the extra bags")

@@ -111,7 +111,7 @@ def test_only_what_was_made_with_other_weights_is_made_again(folder: Path, comma
     assert "earlier" not in render("count")
 
 
-def test_a_timed_run_and_one_asked_for_are_made_whole(
+def test_timed_and_requested_runs_are_made_whole(
     folder: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = ["python -m benchmarks.count --weights a b"]
@@ -122,7 +122,7 @@ def test_a_timed_run_and_one_asked_for_are_made_whole(
     assert commands == 2 * whole
 
 
-def test_figures_of_weights_that_are_gone_do_not_stay(
+def test_figures_of_removed_weights_do_not_stay(
     folder: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(RUNS, "count", Run("-m benchmarks.count", ("b", "c"), 1))

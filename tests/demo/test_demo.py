@@ -74,7 +74,7 @@ def test_comparison_agrees_with_the_api_and_the_example(shipped: DepthUpsampler,
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-def test_options_reach_the_api_and_its_warnings_the_page(
+def test_options_and_warnings_pass_through(
     tiny_upsampler: DepthUpsampler, rng: np.random.Generator, dtype: Any
 ) -> None:
     inputs = small_inputs(rng, dtype)
@@ -200,9 +200,7 @@ def test_bombs_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
         ("rgb.jpg", b"\xff\xd8\xff\xe0 cut short", "not a readable JPG file"),
     ],
 )
-def test_what_is_no_picture_is_refused_without_its_path(
-    tmp_path: Path, name: str, content: bytes, message: str
-) -> None:
+def test_files_that_are_no_picture_are_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises((ValueError, OSError)) as caught:

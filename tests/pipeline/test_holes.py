@@ -51,9 +51,7 @@ def test_every_hole_takes_what_the_rule_says(seed: int, height: int, width: int,
 
 
 @given(seeds, st.integers(1, 40), st.integers(1, 40), shares, st.sampled_from([1, 64, 2**14]))
-def test_compact_holes_and_parts_of_any_size_follow_the_rule(
-    seed: int, height: int, width: int, share: float, at_once: int
-) -> None:
+def test_compact_holes_in_parts_follow_the_rule(seed: int, height: int, width: int, share: float, at_once: int) -> None:
     rng = np.random.default_rng(seed)
     valid = rng.random((height, width)) > share / 4
     top, left = rng.integers(height), rng.integers(width)

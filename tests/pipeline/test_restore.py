@@ -48,7 +48,7 @@ def test_floats_stay_positive_and_finite(dtype: torch.dtype) -> None:
 
 
 @given(seeds, st.integers(1, 30), st.integers(1, 30), st.floats(1, 9), st.integers(0, 40), st.integers(1, 40))
-def test_nearest_takes_the_sample_whose_area_holds_the_pixel(
+def test_nearest_takes_the_sample_around_a_pixel(
     seed: int, h: int, w: int, scale: float, start: int, count: int
 ) -> None:
     lr = np.random.default_rng(seed).integers(0, 60_000, (h, w), np.uint16)
@@ -61,9 +61,7 @@ def test_nearest_takes_the_sample_whose_area_holds_the_pixel(
 
 
 @pytest.mark.parametrize("chunk", [1, 100, 52 * 7])
-def test_the_size_of_chunks_does_not_show(
-    tiny_upsampler: DepthUpsampler, monkeypatch: pytest.MonkeyPatch, chunk: int
-) -> None:
+def test_chunk_sizes_do_not_show(tiny_upsampler: DepthUpsampler, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     rgb, depth = make_pair(0)
     expected = tiny_upsampler.predict(rgb, depth, 4, estimate_depth=True)
     monkeypatch.setattr(restore, "CHUNK", chunk)
@@ -74,9 +72,7 @@ def test_the_size_of_chunks_does_not_show(
 
 @pytest.mark.parametrize("order", [">", "<"])
 @pytest.mark.parametrize("kind", ["u2", "i4", "f4", "f8"])
-def test_foreign_byte_order_and_strides_come_back_as_they_came(
-    tiny_upsampler: DepthUpsampler, order: str, kind: str
-) -> None:
+def test_foreign_byte_order_and_strides_come_back(tiny_upsampler: DepthUpsampler, order: str, kind: str) -> None:
     rgb, depth = make_pair(1)
     depth = depth.astype(f"={kind}")
     expected = tiny_upsampler(rgb, depth, 4, fill_holes=True)

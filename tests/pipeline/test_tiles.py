@@ -175,9 +175,7 @@ def test_small_images_run_whole_and_large_ones_in_tiles() -> None:
 
 
 @pytest.mark.parametrize(("size", "tile"), [((96, 64), "auto"), ((100, 150), 64), ((70, 90), "whole")])
-def test_warmup_runs_what_a_call_will_run(
-    own_upsampler: DepthUpsampler, size: tuple[int, int], tile: int | str
-) -> None:
+def test_warmup_runs_the_tiles_of_a_call(own_upsampler: DepthUpsampler, size: tuple[int, int], tile: int | str) -> None:
     shapes: list[torch.Size] = []
     own_upsampler.model.register_forward_pre_hook(lambda module, inputs: shapes.append(inputs[1].shape))
     own_upsampler.warmup(*size, tile=tile)
@@ -206,9 +204,7 @@ def own_upsampler() -> DepthUpsampler:
     return DepthUpsampler(Checkpoint(tiny_model()), device="cpu")
 
 
-def test_batches_of_tiles_and_of_images_change_nothing(
-    own_upsampler: DepthUpsampler, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batches_of_tiles_or_images_are_equal(own_upsampler: DepthUpsampler, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = [make_pair(seed, 20, 30, 8) for seed in range(5)]
     rgb, depth = (np.stack(x) for x in zip(*pairs, strict=True))
     for tile in (64, "whole"):
@@ -218,7 +214,7 @@ def test_batches_of_tiles_and_of_images_change_nothing(
         monkeypatch.undo()
 
 
-def test_out_of_memory_is_answered_by_smaller_batches(
+def test_scarce_memory_is_answered_by_smaller_batches(
     own_upsampler: DepthUpsampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rgb, depth = make_pair(1, 20, 60, 8)
@@ -231,7 +227,7 @@ def test_out_of_memory_is_answered_by_smaller_batches(
     assert np.abs(result - expected).max() < 1e-2
 
 
-def test_out_of_memory_is_then_answered_by_smaller_tiles(own_upsampler: DepthUpsampler) -> None:
+def test_scarce_memory_is_then_answered_by_smaller_tiles(own_upsampler: DepthUpsampler) -> None:
     rgb, depth = make_pair(2, 20, 60, 8)
     expected = own_upsampler(rgb, depth, 8, tile=96)
     limit_memory(own_upsampler, 100 * 200)
@@ -291,7 +287,7 @@ def half_upsampler() -> DepthUpsampler:
     return DepthUpsampler(Checkpoint(tiny_model()), device=device, precision="fp16")
 
 
-def test_half_precision_is_close_and_warns_of_nothing(
+def test_half_precision_is_close_without_warnings(
     half_upsampler: DepthUpsampler, tiny_upsampler: DepthUpsampler
 ) -> None:
     rgb, depth = make_pair(3, 10, 12, 8)
@@ -302,9 +298,7 @@ def test_half_precision_is_close_and_warns_of_nothing(
     assert 0 < np.abs(half - full).max() < 0.01 * 190
 
 
-def test_half_precision_that_overflows_becomes_float32(
-    half_upsampler: DepthUpsampler, tiny_upsampler: DepthUpsampler
-) -> None:
+def test_overflowing_half_precision_is_repeated(half_upsampler: DepthUpsampler, tiny_upsampler: DepthUpsampler) -> None:
     rgb, depth = make_pair(4, 20, 30, 8)
 
     def overflow(module: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: Any) -> Any:

@@ -188,9 +188,7 @@ def test_other_numbers_are_no_rgb() -> None:
 
 
 @pytest.mark.parametrize(("dtype", "mark"), [("uint16", 65535), ("float32", 10000.0), ("int32", 65535)])
-def test_a_frequent_value_far_beyond_all_others_is_pointed_out(
-    tiny_upsampler: DepthUpsampler, dtype: str, mark: float
-) -> None:
+def test_a_frequent_far_value_is_pointed_out(tiny_upsampler: DepthUpsampler, dtype: str, mark: float) -> None:
     rng = np.random.default_rng(0)
     depth = rng.uniform(500, 4000, (24, 32)).astype(dtype)
     rgb = rng.integers(0, 256, (96, 128, 3), np.uint8)
@@ -217,7 +215,7 @@ def test_a_frequent_value_far_beyond_all_others_is_pointed_out(
         ((48, 64, 3), (6, 8, 1), "without an axis for channels|lr_depth 6"),
     ],
 )
-def test_messages_tell_what_to_do(
+def test_advice_is_given(
     tiny_upsampler: DepthUpsampler, rgb: tuple[int, ...], depth: tuple[int, ...], words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):

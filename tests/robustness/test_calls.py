@@ -99,9 +99,7 @@ def test_masks_matrices_and_tensors_without_data() -> None:
 
 
 @pytest.mark.parametrize("options", [{"scale": np.array([8, 8])}, {"tile": np.array([64, 64])}])
-def test_options_are_checked_even_where_nothing_is_valid(
-    tiny_upsampler: DepthUpsampler, options: dict[str, Any]
-) -> None:
+def test_options_are_checked_for_frames_of_holes(tiny_upsampler: DepthUpsampler, options: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError), match=next(iter(options))):
         tiny_upsampler(RGB, np.zeros((4, 4)), **options)
 

@@ -16,7 +16,7 @@ DAMAGED = 300
 GOOD = 4
 
 
-def test_damaged_files_are_refused_and_the_rest_is_done(
+def test_damaged_files_are_refused_alone(
     tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = np.random.default_rng(0)

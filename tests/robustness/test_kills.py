@@ -30,7 +30,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pro
 @pytest.mark.parametrize(
     ("name", "kills"), [("folder", 3), ("folder, replacing", 2), ("bag, sqlite3, replacing", 3), ("download", 2)]
 )
-def test_nothing_is_half_written_or_lost_and_a_rerun_finishes(
+def test_kills_lose_nothing_and_reruns_finish(
     programs: dict[str, Program], tmp_path: Path, name: str, kills: int
 ) -> None:
     tally = kill_often(programs[name], kills, tmp_path, seed=1)

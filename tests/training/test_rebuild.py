@@ -152,7 +152,7 @@ REFUSED: dict[str, Callable[[Any], object]] = {
 
 
 @pytest.mark.parametrize("reason", REFUSED)
-def test_what_cannot_be_trained_again_is_refused(
+def test_incomplete_lineages_are_refused(
     released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     def change(entry: Any) -> None:

@@ -258,9 +258,7 @@ def test_killed_in_mid_training_and_resumed_gives_the_same_curve(tmp_path: Path,
         assert all(torch.equal(states[0][key][name], states[1][key][name]) for name in states[0][key])
 
 
-def test_a_copy_of_a_run_ends_and_becomes_a_verified_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_of_a_run_ends_and_is_released_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, run = write_training_config(tmp_path), tmp_path / "runs" / "tiny"
     assert run_training(config, run, "--stop-at", "6").wait(timeout=300) == 0
     before = (run / "last.pt").read_bytes()

@@ -109,7 +109,7 @@ def test_a_manifest_of_other_files_says_nothing(tiny_checkpoint: Path, tmp_path:
     assert (loaded.name, loaded.sha256) == ("own", hashlib.sha256(file.read_bytes()).hexdigest())
 
 
-def test_a_name_in_the_manifest_is_not_taken_for_a_path(
+def test_names_of_the_manifest_are_no_paths(
     own_manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here" / "tiny").mkdir(parents=True)
