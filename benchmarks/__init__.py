@@ -1,1 +1,1 @@
-"""What measures the package: accuracy, runtime, robots, ablations, and the tables of the documents."""
+"""Benchmarks of the package: accuracy, runtime, robots, ablations, and the tables that the documents show."""

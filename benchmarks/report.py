@@ -1,4 +1,4 @@
-"""Results as a text table and as JSON."""
+"""Results of benchmarks, as text tables and as JSON files."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Files as such: read where they are regular ones, written in one step, found beside the package or in its wheel."""
-
-from __future__ import annotations
+"""Read regular files only, write files in one step, and find files beside the package or in its wheel."""
 
 import os
 import tempfile

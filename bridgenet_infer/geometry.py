@@ -1,14 +1,11 @@
-"""Depth as points: camera matrices, back-projection, and coloured point clouds as PLY files that every viewer reads."""
-
-from __future__ import annotations
-
-from typing import Any
+"""Turn depth into points: camera matrices, back-projection, and coloured point clouds as PLY files."""
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from bridgenet_infer.arrays import Array
+
 Floats = npt.NDArray[np.float64]
 VERTEX = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
 HEADER = """ply

@@ -1,6 +1,4 @@
-"""Reading RGB and depth files; whatever is wrong with a file is said with its path."""
-
-from __future__ import annotations
+"""Read RGB and depth files. Every error names the path of the file."""
 
 import io
 import os
@@ -10,10 +8,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-Array = npt.NDArray[Any]
+from bridgenet_infer.arrays import Array
+
 PIL_DEPTH_MODES = {"L": np.uint8, "I;16": np.uint16, "I;16L": np.uint16, "I;16B": np.uint16, "I": np.int32,
                    "F": np.float32}  # fmt: skip
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")  # Pillow would also hand PostScript to another program

@@ -1,16 +1,13 @@
-"""Raw depth of one camera seen from another: onto the RGB camera's grid, before it is up-sampled there."""
-
-from __future__ import annotations
-
-from typing import Any
+"""Register raw depth of one camera to the grid of the RGB camera, before it is up-sampled there."""
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bridgenet_infer.arrays import Array
+
 from .geometry import pixel_rays
 
-Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
 SPREAD = 1.2  # of a sample's footprint: samples side by side leave no gap, not even on slanted surfaces

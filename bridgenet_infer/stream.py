@@ -1,4 +1,4 @@
-"""Frames in from a callback, results out on another thread, stale frames dropped and counted."""
+"""Up-sample a stream of frames on a thread of its own. Stale frames are dropped and counted."""
 
 from __future__ import annotations
 

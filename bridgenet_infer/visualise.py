@@ -1,15 +1,11 @@
-"""Depth and errors as pictures for people: near is bright, far dark, holes are grey; RGB order always."""
-
-from __future__ import annotations
-
-from typing import Any
+"""Show depth and errors as RGB pictures: near is bright, far is dark, and holes are grey."""
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
+from bridgenet_infer.arrays import Array, Mask
+
 Picture = npt.NDArray[np.uint8]
 Span = tuple[float, float]
 

@@ -1,22 +1,19 @@
-"""Writing depth in the dtype that it has, and its picture."""
-
-from __future__ import annotations
+"""Write depth in its own dtype, and pictures of it."""
 
 import io
 import os
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from bridgenet_infer.arrays import Array, Mask
+
 from .files import write_atomically
 from .read import require_codec
 from .visualise import Picture, colourise_depth, depth_span
-
-Array = npt.NDArray[Any]
 
 DTYPES_BY_SUFFIX: dict[str, tuple[str, ...]] = {
     ".png": ("uint8", "uint16"),
@@ -86,7 +83,7 @@ def _encode(suffix: str, depth: Array) -> bytes:
     return buffer.getvalue()
 
 
-def write_preview(path: str | os.PathLike[str], depth: Array, valid: npt.NDArray[np.bool_]) -> None:
+def write_preview(path: str | os.PathLike[str], depth: Array, valid: Mask) -> None:
     """Write a coloured 8-bit PNG: near is bright, holes are grey; colours span percentiles 2 to 98.
 
     Raises

@@ -1,6 +1,4 @@
-"""The place of the real data."""
-
-from __future__ import annotations
+"""Find the folder of the real data."""
 
 import os
 from pathlib import Path

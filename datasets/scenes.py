@@ -1,22 +1,19 @@
 """The real RGB-D scenes that the benchmarks measure on; they lie outside the project."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from bridgenet_infer.arrays import Array, Mask
 from bridgenet_infer.pipeline.holes import fill_holes
 from bridgenet_infer.registration import register_depth
 from datasets.folder import existing_data_folder
 from simulation.raycast import build_scene, default_camera, render
-
-Array = npt.NDArray[Any]
 
 MIDDLEBURY_2005 = ("Art", "Books", "Dolls", "Laundry", "Moebius", "Reindeer")
 # Both cameras of a first Kinect by their nominal figures: 7-Scenes gives depth as the infrared camera sees it
@@ -38,7 +35,7 @@ class RgbdScene:
     name: str
     rgb: npt.NDArray[np.uint8]
     depth: Array
-    valid: npt.NDArray[np.bool_]
+    valid: Mask
     kind: str
     unit: str
     unit_scale: float

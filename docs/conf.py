@@ -4,8 +4,6 @@ AutoAPI reads sources and imports nothing, so torch stays out. Documents that li
 pages of the site. `site_links.py` turns links between files of the repository into links between pages.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path, PurePosixPath

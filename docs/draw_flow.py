@@ -1,9 +1,7 @@
-"""How depth goes through the package, as docs/flow.svg: `python docs/draw_flow.py`.
+"""Draw the way of depth through the package, docs/flow.svg: `python docs/draw_flow.py`.
 
 The middle row is the way of the data, a module for each step; below stands what leaves it.
 """
-
-from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path

@@ -1,9 +1,7 @@
-"""The graph of BridgeNet as docs/graph.svg: `python docs/draw_graph.py`.
+"""Draw the graph of BridgeNet, docs/graph.svg: `python docs/draw_graph.py`.
 
 Columns are strides, rows the two networks and the bridges between them.
 """
-
-from __future__ import annotations
 
 from pathlib import Path
 

@@ -1,18 +1,16 @@
-"""The site's pictures of results: `python docs/draw_results.py [--weights default]`; run again after new weights.
+"""Draw the site's pictures of results: `python docs/draw_results.py [--weights default]`; run it after new weights.
 
 Writes docs/street.png, as docs/desk.png but outdoors, and docs/errors.png, where bicubic and ours are wrong.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
+
+from bridgenet_infer.arrays import Array
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # as for `python -m`
@@ -23,7 +21,6 @@ from bridgenet_infer.visualise import colourise_depth, colourise_error, depth_sp
 from bridgenet_infer.write import write_picture  # noqa: E402
 from examples.compare import bicubic  # noqa: E402
 
-Array = npt.NDArray[Any]
 BRIGHTEST = 95  # percentile of bicubic's relative error at edges that both error maps end at
 EDGE = 0.02  # of the depth: what counts as an edge for that
 

@@ -1,6 +1,4 @@
-"""Boxes on a grid of cells with arrows between them, as SVG: what the drawings of this folder are made of."""
-
-from __future__ import annotations
+"""Draw boxes on a grid, and arrows between them, as SVG. The drawings of this folder consist of these."""
 
 import html
 from collections.abc import Sequence

@@ -1,6 +1,4 @@
-"""Docstrings as napoleon wants them: "Returns" is prose, names that share a text are told apart, a star is a star."""
-
-from __future__ import annotations
+"""Change docstrings for napoleon: "Returns" is prose, names that share a text are told apart, a star is a star."""
 
 import re
 

@@ -1,10 +1,8 @@
-"""Links between files of the repository, as links between pages of the site.
+"""Turn links between files of the repository into links between pages of the site.
 
 Pages link to files as they lie in the repository, so that they can be read there. A link to a document that is a page
 of the site leads to that page; a link to any other file outside docs/ becomes plain text.
 """
-
-from __future__ import annotations
 
 import os
 import re

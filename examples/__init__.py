@@ -1,4 +1,4 @@
-"""Example pairs rendered by the project, and what one can do with them."""
+"""Example pairs that the project has rendered, and programs that use them."""
 
 from pathlib import Path
 

@@ -1,9 +1,7 @@
-"""RGB, depth as measured and as up-sampled of a bag: `python -m examples.bag_picture out/walk_up -o docs/walk.png`.
+"""Draw RGB, measured and up-sampled depth of a bag: `python -m examples.bag_picture out/walk_up -o docs/walk.png`.
 
 The bag is one that `bridgenet-bag` has written. Near is bright, holes are grey; one scale of colours for all frames.
 """
-
-from __future__ import annotations
 
 import argparse
 import io
@@ -13,17 +11,16 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from rosbags.highlevel import AnyReader
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.files import write_atomically
 from bridgenet_infer.ros.matching import match_stamps
 from bridgenet_infer.ros.messages import image_to_array
 from bridgenet_infer.visualise import Picture, colourise_depth, depth_span
 from simulation.record_walk import DEPTH, RGB
 
-Array = npt.NDArray[Any]
 OURS = "/bridgenet/depth/image_raw"
 GAP = 4  # pixels of white between panels
 

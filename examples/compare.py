@@ -1,20 +1,16 @@
-"""Error of a result against an example's exact depth, beside bicubic: `python -m examples.compare FOLDER RESULT`."""
-
-from __future__ import annotations
+"""Print a result's error against exact depth, beside bicubic's: `python -m examples.compare FOLDER RESULT`."""
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from bridgenet_infer.arrays import Array, Mask
 from bridgenet_infer.pipeline.holes import fill_holes
 from bridgenet_infer.pipeline.resample import resize_bicubic
 from bridgenet_infer.read import read_depth
-
-Array = npt.NDArray[Any]
 
 
 def bicubic(lr_depth: Array, size: tuple[int, int]) -> npt.NDArray[np.float32]:
@@ -23,7 +19,7 @@ def bicubic(lr_depth: Array, size: tuple[int, int]) -> npt.NDArray[np.float32]:
     return np.asarray(resize_bicubic(torch.from_numpy(filled)[None, None], size)[0, 0].numpy())
 
 
-def errors(prediction: Array, exact: Array, mask: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def errors(prediction: Array, exact: Array, mask: Mask) -> tuple[float, float]:
     """Mean absolute difference and root mean square error over the mask, in the unit of the depth."""
     difference = prediction[mask].astype(np.float64) - exact[mask]
     return float(np.abs(difference).mean()), float(np.sqrt((difference**2).mean()))

@@ -1,26 +1,22 @@
-"""Up-sampled depth in Open3D: `python -m examples.open3d_view`; needs the extra open3d, and libusb 1.0.
+"""Show up-sampled depth in Open3D: `python -m examples.open3d_view`. It needs the extra open3d, and libusb 1.0.
 
 Open3D takes uint16 depth with the number of units in a metre. Float32 depth in metres needs a `depth_scale` of 1:
 Open3D 0.20 divides it, too. Holes must be 0: NaN would stay in the image.
 """
-
-from __future__ import annotations
 
 import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import open3d as o3d
 
-from bridgenet_infer import upsample_depth
+from bridgenet_infer import read_depth, read_rgb, upsample_depth
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import intrinsic_matrix
-from bridgenet_infer.read import read_depth, read_rgb
 from examples import DESK
 from examples.point_cloud import DESK_CAMERA
 
-Array = npt.NDArray[Any]
 MILLIMETRES = 1000.0
 
 

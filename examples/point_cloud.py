@@ -1,24 +1,19 @@
-"""A coloured point cloud from an RGB image and depth: `python -m examples.point_cloud -o out/desk.ply`.
+"""Make a coloured point cloud from an RGB image and depth: `python -m examples.point_cloud -o out/desk.ply`.
 
 Depth smaller than the image is up-sampled first. Any viewer of PLY files shows the result.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from bridgenet_infer import upsample_depth
+from bridgenet_infer import read_depth, read_rgb, upsample_depth
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.files import write_atomically
 from bridgenet_infer.geometry import depth_to_points, intrinsic_matrix, ply_bytes
-from bridgenet_infer.read import read_depth, read_rgb
 from examples import DESK
 
-Array = npt.NDArray[Any]
 DESK_CAMERA = (554.256, 554.256, 319.5, 239.5)  # fx, fy, cx, cy of the examples: 60 degrees across 640 pixels
 
 

@@ -1,6 +1,4 @@
-"""The README's picture from an example: `python -m examples.readme_picture [--out docs/desk.png]`."""
-
-from __future__ import annotations
+"""Draw the README's picture from an example: `python -m examples.readme_picture [--out docs/desk.png]`."""
 
 import argparse
 from pathlib import Path
@@ -8,8 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bridgenet_infer import upsample_depth
-from bridgenet_infer.read import read_depth, read_rgb
+from bridgenet_infer import read_depth, read_rgb, upsample_depth
 from bridgenet_infer.visualise import colourise_depth, depth_span
 from bridgenet_infer.write import write_picture
 from examples import DESK

@@ -1,4 +1,4 @@
-"""Depth of a RealSense camera, up-sampled as it comes: `python -m examples.realsense_loop`.
+"""Up-sample the depth of a RealSense camera as it comes: `python -m examples.realsense_loop`.
 
 Needs `pip install 'bridgenet-infer[realsense]'` and libusb 1.0. Of RealSense's software device the tests run everything
 but `main`; no camera was at hand.
@@ -8,8 +8,6 @@ grid `--scale` times coarser than the colour image, and up-samples it: frames th
 not used: it blows depth up to the colour image's size first. Once a second rate and latency are printed.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections.abc import Callable
@@ -17,15 +15,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyrealsense2 as rs
 
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import intrinsic_matrix
 from bridgenet_infer.registration import register_depth
 from bridgenet_infer.stream import DepthStream, StreamResult
 
-Array = npt.NDArray[Any]
 TIMEOUT = 5000  # milliseconds without a frame
 
 

@@ -1,10 +1,8 @@
-"""The command at work, recorded from a terminal: `python -m examples.record_command [--out docs/command.txt]`.
+"""Record the command at work in a terminal: `python -m examples.record_command [--out docs/command.txt]`.
 
 Runs on a pseudo-terminal, in a temporary folder with copies of the examples; one LR depth file is cut short. Of the
 progress bar the last state is kept, as a terminal shows it; everything else is as it came out.
 """
-
-from __future__ import annotations
 
 import argparse
 import fcntl

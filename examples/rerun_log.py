@@ -1,26 +1,21 @@
-"""Up-sampled depth in Rerun: `python -m examples.rerun_log -o out/desk.rrd`.
+"""Log up-sampled depth to Rerun: `python -m examples.rerun_log -o out/desk.rrd`.
 
 Needs `pip install 'bridgenet-infer[rerun]'`.
 `rerun out/desk.rrd` shows the image, both depth maps, and the points that Rerun makes of them and the camera.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import rerun as rr
 
-from bridgenet_infer import upsample_depth
+from bridgenet_infer import read_depth, read_rgb, upsample_depth
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import intrinsic_matrix, scale_intrinsics
-from bridgenet_infer.read import read_depth, read_rgb
 from examples import DESK
 from examples.point_cloud import DESK_CAMERA
 
-Array = npt.NDArray[Any]
 MILLIMETRES = 1000.0
 
 

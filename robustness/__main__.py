@@ -1,7 +1,5 @@
 """Entry point of all campaigns: `python -m robustness calls --calls 10000`; each campaign parses its own options."""
 
-from __future__ import annotations
-
 import sys
 from importlib import import_module
 

@@ -1,6 +1,4 @@
-"""Drawing what a campaign tries next."""
-
-from __future__ import annotations
+"""Draw the next choice of a campaign."""
 
 from collections.abc import Sequence
 from typing import TypeVar

@@ -1,6 +1,4 @@
-"""What a campaign of generated inputs prints and writes."""
-
-from __future__ import annotations
+"""Print and write the results of a campaign of generated inputs."""
 
 import platform
 from collections import Counter

@@ -1,6 +1,4 @@
-"""How truth becomes LR depth: kernels, 8-bit rounding, crops; on the CPU and on CUDA."""
-
-from __future__ import annotations
+"""Make LR depth from exact depth by a kernel, rounded to 8 bits or not, on the CPU or on CUDA."""
 
 import torch
 import torch.nn.functional as F

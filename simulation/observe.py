@@ -1,20 +1,15 @@
-"""Rendered frames as a sensor sees them."""
-
-from __future__ import annotations
-
-from typing import Any
+"""See a rendered frame as a simulated sensor does."""
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from bridgenet_infer.arrays import Array
 from simulation.raycast import default_camera
 from simulation.sensors import SENSORS, sense
 
 
-def observe(
-    rgb: npt.NDArray[Any], depth: npt.NDArray[Any], sensor: str, scale: int, seed: int
-) -> npt.NDArray[np.float32]:
+def observe(rgb: Array, depth: Array, sensor: str, scale: int, seed: int) -> npt.NDArray[np.float32]:
     """LR depth in metres as the sensor sees it, holes 0; exact depth is taken to have no hole."""
     focal = default_camera(depth.shape[1], depth.shape[0]).fx
     exact = torch.from_numpy(np.where(depth > 0, depth, depth.max()))[None, None].float()

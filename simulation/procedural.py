@@ -5,15 +5,11 @@ than an LR pixel (`benchmarks.accuracy.errors` on the validation scenes), hence 
 leaves.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from bridgenet_infer.arrays import Array
+
 Rng = np.random.Generator
 SILHOUETTES = {"blob": 0.15, "polygon": 0.1, "ellipse": 0.09, "box": 0.12, "ring": 0.1, "grid": 0.07, "sticks": 0.15,
                "bars": 0.1, "twigs": 0.06, "leaves": 0.06}  # fmt: skip

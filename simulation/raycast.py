@@ -1,18 +1,16 @@
-"""A small ray-caster: perspective-true RGB and exact metric depth of scenes made of our own primitives."""
-
-from __future__ import annotations
+"""A small ray-caster, which renders RGB and exact metric depth of scenes of simple shapes."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import trimesh
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import camera_matrix, intrinsic_matrix
 
-Array = npt.NDArray[Any]
 Rng = np.random.Generator
 LIGHT = np.array([-0.45, -0.8, -0.4]) / np.linalg.norm([-0.45, -0.8, -0.4])  # towards the light; y points down
 FOG_COLOUR = np.array([0.62, 0.72, 0.85])
@@ -170,11 +168,7 @@ class SceneBuilder:
         self.materials.append(material)
 
     def material(
-        self,
-        pitch: float,
-        colour: Array | list[float] | None = None,
-        kind: str | None = None,
-        contrast: float = 1.0,
+        self, pitch: float, colour: Array | list[float] | None = None, kind: str | None = None, contrast: float = 1.0
     ) -> Material:
         """A random material; `pitch` in metres sets the size of its pattern."""
         base = self.rng.uniform(0.12, 0.75) + self.rng.normal(0, 0.13, 3) if colour is None else np.asarray(colour)

@@ -1,28 +1,22 @@
-"""A recording as a robot would make it, rendered: `python -m simulation.record_walk out/walk`.
+"""Render a recording as a robot would make it: `python -m simulation.record_walk out/walk`.
 
 A camera moves past a table while a simulated time-of-flight sensor measures at a quarter of its resolution. The
 result is a ROS 2 bag (mcap) with RGB, registered depth and the RGB camera's camera_info; docs/walk.md goes on from
 there. Needs the extras train and bags.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import trimesh
-from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
-from bridgenet_infer.ros.messages import image_fields
+from bridgenet_infer.arrays import Array
 from simulation.observe import observe
 from simulation.raycast import Camera, build_scene, default_camera, render
+from simulation.recordings import Recorder
 
-Array = npt.NDArray[Any]
 RGB, DEPTH, INFO = "/camera/color/image_raw", "/camera/aligned_depth_to_color/image_raw", "/camera/color/camera_info"
 FRAME_ID = "camera_color_optical_frame"
 SCENE, SENSOR, SCALE = 2014, "time_of_flight", 4
@@ -61,41 +55,12 @@ def write_bag(folder: Path, frames: Iterable[tuple[Array, Array]], camera: Camer
     """A ROS 2 bag of the frames, depth 5 ms after its RGB image; FileExistsError if the folder is there."""
     if folder.exists():
         raise FileExistsError(f"{folder} exists")
-    store = get_typestore(Stores.ROS2_HUMBLE)
-    types = store.types
-    with Writer(folder, version=8, storage_plugin=StoragePlugin.MCAP) as bag:
-        connections = {
-            topic: bag.add_connection(topic, f"sensor_msgs/msg/{kind}", typestore=store)
-            for topic, kind in ((RGB, "Image"), (DEPTH, "Image"), (INFO, "CameraInfo"))
-        }
-
-        def add(topic: str, stamp: int, **fields: Any) -> None:
-            time = types["builtin_interfaces/msg/Time"](sec=stamp // 10**9, nanosec=stamp % 10**9)
-            header = types["std_msgs/msg/Header"](stamp=time, frame_id=FRAME_ID)
-            kind = connections[topic].msgtype
-            bag.write(connections[topic], stamp, store.serialize_cdr(types[kind](header=header, **fields), kind))
-
-        region = types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+    with Recorder(folder, "mcap") as bag:
         for index, (rgb, depth) in enumerate(frames):
             stamp = START + index * PERIOD
-            add(INFO, stamp, **camera_info(camera), roi=region)
-            add(RGB, stamp, **as_message(rgb))
-            add(DEPTH, stamp + 5_000_000, **as_message(depth))
-
-
-def camera_info(camera: Camera) -> dict[str, Any]:
-    """Fields of sensor_msgs/CameraInfo of a camera without distortion, all but header and roi."""
-    projection = np.concatenate((camera.matrix, np.zeros((3, 1))), 1)
-    return {
-        "height": camera.height, "width": camera.width, "distortion_model": "plumb_bob", "d": np.zeros(5),
-        "k": camera.matrix.ravel(), "r": np.eye(3).ravel(), "p": projection.ravel(), "binning_x": 0, "binning_y": 0,
-    }  # fmt: skip
-
-
-def as_message(array: Array) -> dict[str, Any]:
-    """Fields of sensor_msgs/Image, all but the header, with the data as rosbags wants them."""
-    fields = image_fields(array)
-    return {**fields, "data": np.frombuffer(fields["data"], np.uint8)}
+            bag.add_info(INFO, rgb, camera.fx, stamp, FRAME_ID)
+            bag.add_image(RGB, rgb, stamp, FRAME_ID)
+            bag.add_image(DEPTH, depth, stamp + 5_000_000, FRAME_ID)
 
 
 if __name__ == "__main__":

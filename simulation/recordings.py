@@ -1,4 +1,4 @@
-"""Recorded bags of a camera pair, in each of the three formats, for measurements and tests. Needs the extra bags."""
+"""Write recordings of a camera pair in each of three formats, for measurements and tests. It needs the extra bags."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rosbags.interfaces import Connection
 from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin
 from rosbags.rosbag2 import Writer as Ros2Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import intrinsic_matrix
 from bridgenet_infer.ros.messages import compressed_fields, image_fields
 from testing.ros_world import Frame
 
-Array = npt.NDArray[Any]
 KINDS = ("ros1", "sqlite3", "mcap")
 RGB, RGB_INFO = "/camera/color/image_raw", "/camera/color/camera_info"
 DEPTH, DEPTH_INFO = "/camera/depth/image_raw", "/camera/depth/camera_info"
@@ -29,7 +28,7 @@ RGB_FRAME, DEPTH_FRAME = "camera_rgb", "camera_depth"
 
 @dataclass(frozen=True)
 class Recording:
-    """What a bag is to hold: images, a CameraInfo with each RGB image, a text with each.
+    """The content of a bag: images, and with each RGB image a CameraInfo and a text.
 
     Attributes
     ----------
@@ -60,7 +59,7 @@ def bag_path(folder: Path, name: str, kind: str) -> Path:
 
 def write_recording(path: Path, kind: str, recording: Recording) -> Path:
     """Write a bag of one of `KINDS`; bag times are the headers' stamps. Returns `path`."""
-    with _Recorder(path, kind) as recorder:
+    with Recorder(path, kind) as recorder:
         if recording.place is not None:
             recorder.add_transform(recording.frames[0].rgb_stamp, recording.place, recording.depth_frame)
         for index, frame in enumerate(recording.frames):
@@ -74,8 +73,8 @@ def write_recording(path: Path, kind: str, recording: Recording) -> Path:
     return path
 
 
-class _Recorder:
-    """A bag that is being written."""
+class Recorder:
+    """A bag that is being written, of one of `KINDS`."""
 
     def __init__(self, path: Path, kind: str) -> None:
         self.ros1 = kind == "ros1"
@@ -87,20 +86,22 @@ class _Recorder:
         self.bag = Ros1Writer(path) if self.ros1 else Ros2Writer(path, version=8, storage_plugin=_plugin(kind))
         self.connections: dict[str, Connection] = {}
 
-    def __enter__(self) -> _Recorder:
+    def __enter__(self) -> Recorder:
         self.bag.open()
         return self
 
     def __exit__(self, *details: object) -> None:
         self.bag.close()
 
-    def add_image(self, topic: str, array: Array, stamp: int, frame_id: str, compression: str | None) -> None:
+    def add_image(self, topic: str, array: Array, stamp: int, frame_id: str, compression: str | None = None) -> None:
+        """An Image, or a CompressedImage."""
         fields = compressed_fields(array, compression) if compression else image_fields(array)
         fields["data"] = np.frombuffer(fields["data"], np.uint8)
         name = "CompressedImage" if compression else "Image"
         self.add(topic, f"sensor_msgs/msg/{name}", stamp, header=self._header(stamp, frame_id), **fields)
 
     def add_info(self, topic: str, image: Array, focal: float, stamp: int, frame_id: str) -> None:
+        """The CameraInfo of an image from a camera without distortion, whose focal length is in pixels."""
         height, width = image.shape[:2]
         matrix = intrinsic_matrix(focal, focal, (width - 1) / 2, (height - 1) / 2)
         values = {"d": np.zeros(5), "k": matrix.ravel(), "r": np.eye(3).ravel(),
@@ -113,6 +114,7 @@ class _Recorder:
         )  # fmt: skip
 
     def add_transform(self, stamp: int, place: tuple[float, float, float], depth_frame: str) -> None:
+        """The place of the depth camera, as /tf_static."""
         types = self.store.types
         pose = types["geometry_msgs/msg/Transform"](
             translation=types["geometry_msgs/msg/Vector3"](*place),

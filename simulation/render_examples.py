@@ -1,15 +1,12 @@
 """Render the example pairs beside this file: `python -m simulation.render_examples`."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import trimesh
 from PIL import Image
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.demo.scenes import shrink
 from simulation.raycast import build_scene, default_camera, render
 
@@ -26,7 +23,7 @@ def main() -> None:
         pose = trimesh.transformations.rotation_matrix(-np.radians(pitch), [1, 0, 0])
         rgb, depth = render(build_scene(seed, kind), default_camera(), pose, seed)  # type: ignore[arg-type]
         depth = np.where(depth < UINT16_LIMIT, depth, 0).astype(np.float32)
-        images: dict[str, npt.NDArray[Any]] = {
+        images: dict[str, Array] = {
             "rgb": rgb,
             "depth": (depth * MILLIMETRES + 0.5).astype(np.uint16),
             "depth_lr": shrink(depth * np.float32(MILLIMETRES), SCALE),

@@ -1,4 +1,4 @@
-"""What real depth sensors do to LR depth and its guide: noise, quantisation, mixed pixels, holes, misregistration.
+"""Simulate real depth sensors: noise, quantisation, mixed pixels, holes, and a misregistered guide.
 
 Parameters are per LR sample, lengths in metres, as published for one device of each kind. All random numbers are
 drawn on the CPU from one generator, so that a seed gives the same frame on every device.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.pipeline.resample import resize_bicubic
 
 LUMINANCE = (0.299, 0.587, 0.114)
@@ -164,7 +165,7 @@ def sense_disparity(sensor: Sensor, disparity: Tensor, rgb: Tensor, scale: float
     return torch.where(valid, (1000 * sensed + 0.5).floor().clamp(1, 65535), 0).to(torch.uint16)
 
 
-def millimetres_to_disparity(depth: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def millimetres_to_disparity(depth: Array) -> npt.NDArray[np.float64]:
     """Grey levels of disparity, not rounded, of depth from `sense_disparity`; holes give large values."""
     return FOCAL * BASELINE * 1000 / np.maximum(depth.astype(np.float64), 1) - OFFSET
 

@@ -1,4 +1,4 @@
-"""What tests, benchmarks and campaigns share: a tiny graph, a stand-in for the Hub, processes, a ROS 1 world."""
+"""Helpers that tests, benchmarks and campaigns share: a tiny graph, a stand-in for the Hub, processes, and ROS 1."""
 
 from pathlib import Path
 

@@ -1,6 +1,4 @@
-"""The tiny graph kept near interpolation, so that what surrounds it can be checked."""
-
-from __future__ import annotations
+"""The tiny graph, kept near interpolation, so that the steps around it can be checked."""
 
 import torch
 from torch import Tensor
@@ -12,7 +10,7 @@ RESIDUAL = 0.05  # of the local reach
 
 
 class BoundedBridgeNet(BridgeNet):
-    """A residual within +-`RESIDUAL`: what surrounds the graph can be checked against plain interpolation."""
+    """A residual within +-`RESIDUAL`, so that results can be compared with plain interpolation."""
 
     def forward(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool = False) -> tuple[Tensor, Tensor | None]:
         """As `BridgeNet.forward`."""

@@ -1,6 +1,4 @@
-"""Command lines as documents have them: each is parsed by the program that it names, and never run."""
-
-from __future__ import annotations
+"""Check command lines of documents: each is parsed by the program that it names, and never run."""
 
 import configparser
 import importlib.util
@@ -20,10 +18,7 @@ from testing import ROOT
 
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(python -m [^`]+|bridgenet-[a-z]+ [^`]+)`")
-COMMANDS = {
-    "bridgenet-upsample": "bridgenet_infer.cli",
-    "bridgenet-bag": "bridgenet_infer.bags.command",
-}
+COMMANDS = {"bridgenet-upsample": "bridgenet_infer.cli", "bridgenet-bag": "bridgenet_infer.bags.command"}
 OTHERS = (".", "cd", "colcon", "ray", "trtexec")  # programs that are not ours
 SHELL = ("for", "while", "if", "done", "fi", "else")
 
@@ -34,7 +29,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 class ParsedError(Exception):
-    """The command line was accepted; what would follow is not run."""
+    """The command line was accepted; the program is not run any further."""
 
 
 def command_lines(text: str) -> list[str]:

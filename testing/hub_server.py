@@ -1,4 +1,4 @@
-"""A stand-in for the Hugging Face Hub on 127.0.0.1: what the real client asks of it, and ways to misbehave."""
+"""A stand-in for the Hugging Face Hub on 127.0.0.1. It answers the real client, and can misbehave in several ways."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ class PatientServer(ThreadingHTTPServer):
         """As usual, with a trace, unless the connection broke."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
+
+
+def manifest_entry(payload: bytes, file: str = "tiny.safetensors", **more: Any) -> dict[str, Any]:
+    """The entry of a checkpoint in a manifest; `more` replaces fields of it."""
+    digest = hashlib.sha256(payload).hexdigest()
+    return {"name": Path(file).stem, "file": file, "sha256": digest, "size": len(payload), "scales": [2, 16], **more}
 
 
 class HubServer:
@@ -138,10 +144,13 @@ class HubServer:
         payload = self.files.get((repo_id, commit, name))
         return None if payload is None else (commit, payload)
 
+    def environment(self, home: Path | str) -> dict[str, str]:
+        """Variables with which the Hub's client uses this server and a cache in `home`."""
+        return {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+
     def publish(self, repo_id: str, commit: str, name: str, payload: bytes) -> None:
         """Serve one checkpoint with its manifest, as the main branch."""
-        digest = hashlib.sha256(payload).hexdigest()
-        entry = {"name": Path(name).stem, "file": name, "sha256": digest, "size": len(payload), "scales": [2, 16]}
+        entry = manifest_entry(payload, name)
         self.files[repo_id, commit, name] = payload
         self.files[repo_id, commit, MANIFEST] = json.dumps({"checkpoints": [entry]}).encode()
         self.branches[repo_id, "main"] = commit

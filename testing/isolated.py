@@ -1,6 +1,4 @@
-"""Checks in a process of their own: one that hangs or dies is recorded, and the others go on. Linux only (/proc)."""
-
-from __future__ import annotations
+"""Run checks in a process of their own: one that hangs or dies is recorded, and the others go on. Linux only."""
 
 import multiprocessing
 import os
@@ -22,7 +20,7 @@ PATIENCE = 6  # a busy machine may give a process a sixth of a processor; one th
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check says: the group it counts in, what happened, and why that is a fault ("" if it is none)."""
+    """The verdict of a check: its group, its result, and the reason of a fault ("" if there is none)."""
 
     group: str
     result: str
@@ -108,7 +106,7 @@ def _watch(process: BaseProcess, pipe: Connection, limits: Limits) -> Iterator[O
 
 
 def _judged(outcome: Outcome, limits: Limits) -> Outcome:
-    """What ended by itself between two looks may still have been too much."""
+    """Judge a check that ended by itself between two looks: it may still have used too much."""
     if outcome.verdict.fault or (outcome.seconds <= limits.seconds and outcome.peak <= limits.memory):
         return outcome
     fault = f"{outcome.seconds:.1f} s, {outcome.peak:.0f} MiB above the start"

@@ -1,6 +1,4 @@
-"""How much memory a process has; Linux only (/proc)."""
-
-from __future__ import annotations
+"""Measure the memory of a process; Linux only (/proc)."""
 
 from pathlib import Path
 from typing import Literal

@@ -1,6 +1,4 @@
-"""The other end of the live ROS 1 runs (see `testing.ros_world`): publishes frames, keeps what comes back."""
-
-from __future__ import annotations
+"""The peer of the live ROS 1 runs (see `testing.ros_world`): it publishes frames and keeps the node's answers."""
 
 import pickle
 import sys
@@ -16,9 +14,10 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.ros.messages import image_fields, to_array
 from bridgenet_infer.ros.node import PARTNERS
-from testing.ros_world import Array, Exchange, Request
+from testing.ros_world import Exchange, Request
 
 RGB_FRAME, DEPTH_FRAME = "camera_rgb", "camera_depth"
 
@@ -93,7 +92,7 @@ def _is_over(exchange: Exchange, request: Request) -> bool:
 
 
 def _latched(request: Request) -> list[Any]:
-    """Publishers of what the node needs once in order to register depth."""
+    """Publishers of the messages that the node needs once in order to register depth."""
     if request.depth_focal is None:
         return []
     depth_info = rospy.Publisher("depth/camera_info", CameraInfo, queue_size=1, latch=True)

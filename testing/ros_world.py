@@ -4,8 +4,6 @@ Needs rosmaster and rospy (Debian: python3-rosmaster, python3-rospy, python3-mes
 python3-diagnostic-msgs, python3-tf2-msgs).
 """
 
-from __future__ import annotations
-
 import os
 import pickle
 import shutil
@@ -19,19 +17,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-import numpy.typing as npt
-
+from bridgenet_infer.arrays import Array as Array
 from testing import ROOT
 
-Array = npt.NDArray[Any]
 DEBIAN_PACKAGES = "/usr/lib/python3/dist-packages"
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the peer sends; stamps in nanoseconds."""
+    """One frame that the peer sends; stamps in nanoseconds."""
 
     rgb: Array
     depth: Array
@@ -41,7 +37,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Request:
-    """Frames for the peer to send, and what it waits for afterwards.
+    """Frames for the peer to send, and the end that it waits for.
 
     Attributes
     ----------
@@ -70,7 +66,7 @@ class Request:
 
 @dataclass
 class Exchange:
-    """What the peer sent and received; seconds of `time.monotonic`, which all processes of a machine share.
+    """The messages of a run; seconds of `time.monotonic`, which all processes of a machine share.
 
     Attributes
     ----------

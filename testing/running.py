@@ -1,6 +1,4 @@
-"""Python commands in processes of their own, forked from one that has imported everything: that saves seconds each."""
-
-from __future__ import annotations
+"""Start Python commands in processes forked from one that has imported everything, which saves seconds for each."""
 
 import os
 import runpy
@@ -21,7 +19,7 @@ IMPORTED = ["bridgenet_infer.upsampler", "bridgenet_infer.cli.command", "bridgen
 
 @dataclass(frozen=True)
 class Running:
-    """A process, and the file that holds what it says."""
+    """A process, and the file that holds its output."""
 
     process: BaseProcess | subprocess.Popen[bytes]
     log: Path

@@ -1,4 +1,4 @@
-"""A stand-in for pyrealsense2 where no camera is: the part of its API that the loop uses, with frames of the desk.
+"""A stand-in for pyrealsense2 without a camera: the part of its API that the loop uses, with frames of the desk.
 
 It shows that a loop hands frames, units and calibration on as it should. It says nothing about a real camera.
 """
@@ -10,12 +10,11 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.read import read_depth, read_rgb
 
 DESK = Path(__file__).parents[1] / "examples" / "desk"
-Array = npt.NDArray[Any]
 
 
 class Profile:
@@ -46,10 +45,7 @@ class Pipeline:
 
     def __init__(self) -> None:
         self.rgb, self.depth = read_rgb(DESK / "rgb.png")[::2, ::2].copy(), read_depth(DESK / "depth_lr.png")
-        self.streams = {
-            "color": Profile(self.rgb.shape, 277.1),
-            "depth": Profile(self.depth.shape, 69.3),
-        }
+        self.streams = {"color": Profile(self.rgb.shape, 277.1), "depth": Profile(self.depth.shape, 69.3)}
         self.count, self.running = 0, False
 
     def start(self, config: Any = None) -> Pipeline:

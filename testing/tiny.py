@@ -1,6 +1,4 @@
-"""What campaigns and tests run the commands on: a tiny random graph, and small files."""
-
-from __future__ import annotations
+"""A tiny random graph and small files, on which campaigns and tests run the commands."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,7 +70,11 @@ def write_pair(rgb: Path, depth: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     lr = rng.integers(500, 4000, (6, 8)).astype(np.uint16)
     lr[2, 3] = 0
-    Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).save(rgb)
+    colour = rng.integers(0, 256, (48, 64, 3), np.uint8)
+    if rgb.suffix in (".npy", ".npz"):
+        np.save(rgb, colour) if rgb.suffix == ".npy" else np.savez(rgb, rgb=colour)
+    else:
+        Image.fromarray(colour).save(rgb)
     write_depth(depth, lr if can_hold(depth.suffix, lr.dtype) else lr.astype(np.float32))
 
 

@@ -1,7 +1,5 @@
 """Shared fixtures: a tiny random graph, its checkpoint, and the optional real data."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,6 +1,4 @@
-"""What ARCHITECTURE.md promises: directions of imports, a core without extras, sizes, and drawings up to date."""
-
-from __future__ import annotations
+"""The promises of ARCHITECTURE.md: directions of imports, a core without extras, sizes, and drawings up to date."""
 
 import ast
 import configparser
@@ -21,8 +19,8 @@ STEPS = [
     "pipeline.restore", "pipeline.engine", "upsampler",
 ]  # fmt: skip
 ROOMS = [
-    "files", "graph", "backends", "read", "visualise", "write", "pipeline", "weights", "geometry", "registration",
-    "upsampler", "stream", "cli", "export", "demo", "ros", "bags",
+    "arrays", "files", "graph", "backends", "read", "visualise", "write", "pipeline", "weights", "geometry",
+    "registration", "upsampler", "stream", "cli", "export", "demo", "ros", "bags",
 ]  # fmt: skip
 ABOVE = ("cli", "demo", "ros", "bags", "export")
 LARGEST = 350

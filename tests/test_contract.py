@@ -1,7 +1,5 @@
 """The depth contract: dtype, unit, shape, holes, scale, containers; mostly as properties."""
 
-from __future__ import annotations
-
 import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,11 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchmarks.accuracy.examples import deviation
-from bridgenet_infer import DepthUpsampler, UpsampledDepth, upsample_depth
+from bridgenet_infer import DepthUpsampler, UpsampledDepth, read_depth, read_rgb, upsample_depth
 from bridgenet_infer.pipeline.resample import resize_bicubic
 from bridgenet_infer.pipeline.restore import nearest
-from bridgenet_infer.pipeline.validate import DEPTH_DTYPES, resolve_scale
-from bridgenet_infer.read import read_depth, read_rgb
+from bridgenet_infer.pipeline.validate import DEPTH_DTYPES
 from examples.compare import bicubic, errors
 
 dtypes = st.sampled_from(DEPTH_DTYPES)
@@ -43,7 +40,7 @@ def is_hole(depth: np.ndarray) -> np.ndarray:
 
 
 @given(seeds, dtypes, sides, sides, scales)
-def test_dtype_shape_and_hole_mask(
+def test_dtype_shape_and_holes(
     tiny_upsampler: DepthUpsampler, seed: int, dtype: str, h: int, w: int, scale: float
 ) -> None:
     rgb, depth = make_pair(seed, dtype, h, w, scale)
@@ -80,16 +77,6 @@ def test_holes_do_not_leak_into_valid_depth(tiny_upsampler: DepthUpsampler, seed
     if not is_hole(depth).all():
         assert np.array_equal(a, b)
         assert np.array_equal(a, c)
-
-
-@given(seeds, sides, sides, st.floats(2, 16))
-def test_scale_auto_finds_what_resizing_used(seed: int, h: int, w: int, scale: float) -> None:
-    size = (round(h * scale), round(w * scale))
-    if all(abs(high - low * scale) < scale for low, high in zip((h, w), size, strict=True)):
-        assert resolve_scale(scale, (h, w), size) == scale
-        found = resolve_scale("auto", (h, w), size)
-        assert 2 <= found <= 16
-        assert all(abs(high - low * found) < found for low, high in zip((h, w), size, strict=True))
 
 
 @given(seeds, st.floats(1e-3, 1e3), st.floats(0, 1e4))
@@ -194,15 +181,11 @@ def test_a_wrong_scale_names_both_shapes_and_what_they_imply(tiny_upsampler: Dep
     ("rgb", "depth", "error", "words"),
     [
         (np.zeros((32, 32, 3), np.uint8), np.full((4, 4), -1.0), ValueError, "negative"),
-        (np.zeros((32, 32, 3), np.uint8), np.zeros((0, 4)), ValueError, "non-empty"),
         (np.zeros((32, 32, 3), np.uint8), np.ones((4, 4), np.int64), TypeError, "int64"),
-        (np.zeros((32, 32, 3), np.uint8), np.ones((4, 4, 1, 1), np.uint8), ValueError, r"\(4, 4, 1, 1\)"),
         (np.zeros((32, 32, 3), np.uint8), [[1, 2]], TypeError, "list"),
         (np.zeros((32, 32, 3), np.int16), np.ones((4, 4)), TypeError, "int16"),
-        (np.full((32, 32, 3), 2.0), np.ones((4, 4)), ValueError, r"\[0, 1\]"),
         (np.full((32, 32, 3), np.nan), np.ones((4, 4)), ValueError, r"\[0, 1\]"),
         (np.zeros((32, 32, 5), np.uint8), np.ones((4, 4)), ValueError, r"\(32, 32, 5\)"),
-        (np.zeros((2, 32, 32, 3), np.uint8), np.ones((4, 4)), ValueError, "2 images"),
         ("rgb.png", np.ones((4, 4)), TypeError, "str"),
         (torch.zeros(32, 32, 3), np.ones((4, 4)), ValueError, "tensor"),
     ],
@@ -241,7 +224,7 @@ def test_function_call_and_predict_agree(shipped: DepthUpsampler) -> None:
     assert shipped.predict(rgb, depth, 8).estimated_depth is None
 
 
-def test_the_lr_kernel_re_applied_to_the_result_returns_the_input(shipped: DepthUpsampler) -> None:
+def test_the_result_shrinks_to_the_lr_input_again(shipped: DepthUpsampler) -> None:
     """Absolute depth holds: bicubic itself misses its input by more at steps (docs/results.md states the bound)."""
     folder = Path(__file__).parents[1] / "examples" / "desk"
     rgb, lr = read_rgb(folder / "rgb.png"), read_depth(folder / "depth_lr.png")
@@ -251,7 +234,7 @@ def test_the_lr_kernel_re_applied_to_the_result_returns_the_input(shipped: Depth
     assert abs(by_how_much["bias %"]) < 0.1
 
 
-def test_the_shipped_weights_beat_bicubic_on_the_rendered_examples(shipped: DepthUpsampler) -> None:
+def test_shipped_weights_beat_bicubic_on_the_examples(shipped: DepthUpsampler) -> None:
     for name in ("desk", "street"):
         folder = Path(__file__).parents[1] / "examples" / name
         rgb, lr, exact = (

@@ -1,7 +1,5 @@
 """README and documentation: code runs, commands exist, links resolve, the site builds, and the front page is short."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import re

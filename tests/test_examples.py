@@ -1,7 +1,5 @@
 """The examples: point clouds that hold the renderer's points, other programs' types, a camera's loop, a recording."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any
@@ -214,7 +212,7 @@ def test_realsense_frames_come_out_registered_in_metres() -> None:
         assert np.allclose(result.depth, lr_depth, atol=1e-4)
 
 
-def test_a_rendered_walk_becomes_a_bag_and_a_picture(
+def test_a_walk_becomes_a_bag_and_a_picture(
     tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("rosbags", reason="needs the extra bags")

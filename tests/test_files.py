@@ -1,7 +1,5 @@
 """Reading and writing: round trips, damage, nothing half-written."""
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Callable
@@ -191,7 +189,7 @@ def test_preview_is_a_picture_with_grey_holes_and_bright_near(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("read", [read_rgb, read_depth])
-def test_postscript_under_another_name_is_never_run(
+def test_renamed_postscript_is_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], object]
 ) -> None:
     interpreter, ran = tmp_path / "gs", tmp_path / "ran"

@@ -1,7 +1,5 @@
 """The wheel: what is in it, and that the installed package finds manifest and weights without the source tree."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Registration against the renderer's exact answer, back-projection and intrinsics."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import trimesh

@@ -1,7 +1,5 @@
 """DepthStream: every frame accounted for, errors reach the caller, shutdown is clean."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

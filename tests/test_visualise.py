@@ -1,7 +1,5 @@
 """Depth and errors in colours: which end is bright, what is grey, and that a preview shows the same."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

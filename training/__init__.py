@@ -1,1 +1,1 @@
-"""What makes the weights: data, training loop, release; not part of the installed package."""
+"""Training of the weights: data, training loop and release. It is not part of the installed package."""

@@ -1,7 +1,5 @@
 """The TOML file of a training run as frozen dataclasses."""
 
-from __future__ import annotations
-
 import dataclasses
 import sys
 from dataclasses import dataclass

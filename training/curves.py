@@ -1,7 +1,5 @@
 """The curve of a run: one CSV row per checkpoint, and its picture."""
 
-from __future__ import annotations
-
 import csv
 import io
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""Layers far behind (or before) the rest: a window in a room, a sky, a corridor's end."""
-
-from __future__ import annotations
+"""Add layers far behind (or before) the rest to a batch: a window in a room, a sky, the end of a corridor."""
 
 from dataclasses import dataclass
 
@@ -28,7 +26,7 @@ class FarLayer:
 
 
 def draw_far_layer(shape: Tensor, extent: Tensor, share: float, uniform: Tensor) -> FarLayer:
-    """A layer for `share` of the images: all that is beyond a depth, or what one side of a line sees.
+    """A layer for `share` of the images: all pixels beyond a depth, or all on one side of a line.
 
     Parameters
     ----------

@@ -1,6 +1,4 @@
-"""Where weights come from: the stages of a run, and what two of them have in common."""
-
-from __future__ import annotations
+"""The lineage of weights: the stages of the runs that made them."""
 
 import hashlib
 import subprocess

@@ -1,6 +1,4 @@
-"""Muon for convolutions: momentum whose matrix is made nearly orthogonal before it is applied (Jordan et al., 2024)."""
-
-from __future__ import annotations
+"""The optimiser Muon for convolutions, which makes each momentum nearly orthogonal (Jordan et al., 2024)."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""A pool of equally sized training images: made once, cropped and degraded at every step."""
+"""A pool of training images of one size, made once; every step crops and degrades some of them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.files import remove_leftovers, write_atomically
 from bridgenet_infer.pipeline.holes import fill_holes
 from simulation.procedural import procedural_pair
@@ -30,7 +29,6 @@ from simulation.raycast import raycast_pair
 from training.config import DataConfig
 from training.resize import resize_scene
 
-Array = npt.NDArray[Any]
 Item = tuple[Array, Array, Array, Array]  # RGB, depth, weight, span
 PairMaker = Callable[[int, int, int], tuple[Array, Array]]
 GREY = 128  # depth is kept as int16 in 1/128 grey levels (torch can do little with uint16)

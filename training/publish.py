@@ -6,8 +6,6 @@ that the commit is written into the manifest here. A rerun uploads what has chan
 HF_TOKEN, or `hf auth login`.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json
@@ -60,7 +58,7 @@ Size and sha256 are checked on every load. Each card says what its checkpoint wa
 
 
 def collect(repo_id: str, names: list[str]) -> dict[str, bytes]:
-    """What a repository is to hold, by file name: checkpoints and cards, their manifest, front page, licence.
+    """The content of a repository, by file name: checkpoints and cards, their manifest, front page, licence.
 
     Raises
     ------

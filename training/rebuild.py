@@ -6,8 +6,6 @@ are the manifest's only with the code, library versions and type of processor th
 taken from the lineage.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json
@@ -72,7 +70,7 @@ def _falls(lineage: Lineage) -> bool:
 
 
 def _without_starts(lineage: Lineage) -> Lineage:
-    """What a replay has in common with the lineage, even if it rounds otherwise."""
+    """The part of a lineage that a replay repeats even if it rounds otherwise."""
     return tuple(replace(stage, start=None) for stage in run_of(lineage))
 
 
@@ -135,7 +133,7 @@ def _read_entry(name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def plan(lineages: Sequence[Lineage], configs: Path, out: Path) -> dict[Lineage, Replay]:
-    """What is to be trained, in order, by the lineage up to it: every stage once, the shorter part of a run first.
+    """The stages to train, in order, by the lineage up to each: every stage once, the shorter part of a run first.
 
     Raises
     ------
@@ -183,11 +181,7 @@ def _check(entry: dict[str, Any], ends: Sequence[Replay]) -> None:
 
 
 def _replay(
-    replay: Replay,
-    replays: dict[Lineage, Replay],
-    entries: Sequence[dict[str, Any]],
-    device: torch.device,
-    pools: Path,
+    replay: Replay, replays: dict[Lineage, Replay], entries: Sequence[dict[str, Any]], device: torch.device, pools: Path
 ) -> None:
     """Train one stage, from its last state if there is one, else from where the lineage says."""
     stage, before = replay.stage, replays.get(replay.lineage[:-1])
@@ -231,7 +225,7 @@ def _checkpoint_with(start: str, config: RunConfig, entries: Sequence[dict[str, 
 
 
 def _difference(entry: dict[str, Any], runs: Sequence[Trained], model: Network, target: Path) -> str:
-    """How far weights and validation are from those of the manifest, and what was to be the same; in words."""
+    """The distance of weights and validation from the manifest's, and the conditions that differ, in words."""
     words, shipped = [], CHECKPOINT_FOLDER / entry["file"]
     if shipped.is_file():
         ours, theirs = (load_checkpoint(path)[0].state_dict() for path in (target, shipped))

@@ -1,14 +1,10 @@
-"""Scenes at other sizes: depth edges stay one pixel wide, as they are at every size of the real data."""
-
-from __future__ import annotations
-
-from typing import Any
+"""Resize scenes so that depth edges stay one pixel wide, as they are in the real data."""
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from bridgenet_infer.arrays import Array
+
 EDGE = 4.0  # grey levels between neighbours: beyond, a surface ends
 
 

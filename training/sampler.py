@@ -1,4 +1,4 @@
-"""Batches for one training step, drawn from the pools: deterministic by (seed, step), on the pools' device."""
+"""Draw the batch of one training step from the pools; the same seed and step give the same batch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LEAST_GREY, LEAST_METRES = 4.0, 0.02  # extents that errors on flat images are w
 
 @dataclass(frozen=True)
 class Batch:
-    """What the network gets and what it is compared with.
+    """The inputs of the network, and the truth that its outputs are compared with.
 
     rgb (B, 3, P, P) in [0, 1]; d_up, mid, reach, truth (B, 1, P, P) in the sample's unit; extent (B, 1, 1, 1), the
     unit that its errors are weighed by; mde_truth (B, 1, P, P), about 0 to 1; weight, measured (B, 1, P, P).

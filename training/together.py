@@ -1,12 +1,10 @@
-"""Several runs at once on one GPU: `python -m training.together x8 x4 --seconds 400 --fall 90 --out OUT`.
+"""Train several runs at once on one GPU: `python -m training.together x8 x4 --seconds 400 --fall 90 --out OUT`.
 
 Each run is a process of its own: while one launches kernels, another's compute. Every run goes on at its full rate for
 `--seconds`, then a copy of it ends over as many steps as fit into `--fall` seconds. `--out` gets the moving average of
 each in fp16, with step, seconds and lineage: small enough to carry, and `training.release` takes it like any last.pt.
 It is there twice, NAME-stable.pt before the copies begin and NAME.pt after; a run that fails takes no other with it.
 """
-
-from __future__ import annotations
 
 import argparse
 import subprocess

@@ -5,8 +5,6 @@ stay high, so that it can always go on. For a release `--decay STEPS` ends a cop
 rates fall to zero.
 """
 
-from __future__ import annotations
-
 import argparse
 import copy
 import io

@@ -1,18 +1,16 @@
-"""Validation while training: the scenes of val/ by the table's rule, holes not scored; and the score of a release."""
-
-from __future__ import annotations
+"""Validate while training, on the scenes of val/ and without their holes, and compute the score of a release."""
 
 import warnings
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from bridgenet_infer.arrays import Array, Mask
 from bridgenet_infer.backends.per_scale import Network
 from bridgenet_infer.pipeline.holes import fill_holes
 from bridgenet_infer.pipeline.resample import resize_bicubic
@@ -22,7 +20,6 @@ from simulation.degrade import make_lr, to_eight_bit
 from simulation.sensors import SENSORS, disturb_guide, millimetres_to_disparity, sense_disparity
 from training.pool import read_scene
 
-Array = npt.NDArray[Any]
 FAR_SHARE, FAR_TIMES = 0.03, 20  # of the image, of its largest sample
 APART = 6  # LR samples
 GREY = 128
@@ -39,7 +36,7 @@ class Scene:
     name: str
     rgb: npt.NDArray[np.uint8]
     truth: npt.NDArray[np.uint8]
-    valid: npt.NDArray[np.bool_]
+    valid: Mask
 
 
 def load_scenes(folder: Path) -> list[Scene]:
@@ -100,7 +97,7 @@ def validate(model: Network, scenes: list[Scene], scales: tuple[int, ...], devic
     return means
 
 
-def _with_far_patch(lr: Array, scale: int) -> tuple[Array, npt.NDArray[np.bool_]]:
+def _with_far_patch(lr: Array, scale: int) -> tuple[Array, Mask]:
     """LR depth (h, w) float32 with `FAR_SHARE` of it in a corner set far away, and the HR pixels that lie apart."""
     height, width = (max(round(side * FAR_SHARE**0.5), 1) for side in lr.shape)
     patched = lr.copy()
@@ -110,7 +107,7 @@ def _with_far_patch(lr: Array, scale: int) -> tuple[Array, npt.NDArray[np.bool_]
     return patched, elsewhere
 
 
-def _mad(scene: Scene, prediction: npt.NDArray[np.generic], where: npt.NDArray[np.bool_]) -> float:
+def _mad(scene: Scene, prediction: npt.NDArray[np.generic], where: Mask) -> float:
     return float(np.abs(prediction.astype(np.float32) - scene.truth)[where].mean())
 
 

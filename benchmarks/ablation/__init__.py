@@ -1,1 +1,1 @@
-"""Variants of graph and training under one budget."""
+"""Ablation studies: variants of the graph and of the training, each trained with the same budget."""

@@ -1,4 +1,4 @@
-"""Variants under one short budget: `python -m benchmarks.ablation.study benchmarks/ablation/paper.toml [--seeds 1 2]`.
+"""Train variants briefly and compare them: `python -m benchmarks.ablation.study benchmarks/ablation/paper.toml`.
 
 A study names a base configuration, seeds and variants; a variant changes fields of the base. Each runs by the ordinary
 training (resumed, and not repeated if it is there already), then is scored at x8 on the validation scenes and on
@@ -8,9 +8,6 @@ A study with `seconds` gives every variant as long, however many steps that is: 
 third of the steps so far with falling rates.
 """
 
-from __future__ import annotations
-
-import argparse
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ from torch import nn
 
 from benchmarks.accuracy.quality import score_scale
 from benchmarks.accuracy.trials import published
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.graph import build_bridgenet
@@ -39,12 +37,11 @@ ENDLESS = 10**9  # steps
 
 def main() -> None:
     """Command line of the studies."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "studies")
     parser.add_argument("study", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", help="instead of the study's own")
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="these variants")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--out", type=Path, default=Path("out", "studies"))
     options = parser.parse_args()
     study = read_toml(options.study)
     base = read_toml(options.study.parent / study["base"])

@@ -1,1 +1,1 @@
-"""How near results are to ground truth."""
+"""Benchmarks of accuracy: errors of results against ground truth."""

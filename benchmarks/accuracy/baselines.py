@@ -1,14 +1,11 @@
-"""Interpolation without a guide, made with Pillow and NumPy alone: independent of the package they are compared to."""
-
-from __future__ import annotations
-
-from typing import Any
+"""Interpolation without a guide. It uses Pillow and NumPy alone, so that it shares no code with the package."""
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-Array = npt.NDArray[Any]
+from bridgenet_infer.arrays import Array
+
 Size = tuple[int, int]
 
 

@@ -1,15 +1,9 @@
-"""Where the error lies: `python -m benchmarks.accuracy.errors [--scenes val|eval] [--scale 8] [--weights default]`.
+"""Errors by kind of pixel: `python -m benchmarks.accuracy.errors [--scenes val|eval] [--scale 8] [--weights default]`.
 
 Every pixel belongs to the first of the kinds below that fits; the table tells how many there are, the mean absolute
 error of bicubic and of ours there, and the share of our whole error. Grey levels of 0..255, results rounded to 8 bits.
 Scenes of one size make a group, and each group counts as much as any other.
 """
-
-from __future__ import annotations
-
-import argparse
-from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,12 +11,12 @@ import numpy.typing as npt
 
 from benchmarks.accuracy.baselines import bicubic, round_to
 from benchmarks.accuracy.metrics import edge_band
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array, Mask
 from datasets.scenes import make_pair, middlebury2005, validation_scenes
 
-Array = npt.NDArray[Any]
-BoolArray = npt.NDArray[np.bool_]
 STEP = 3.0  # grey levels that make a depth edge, as in the edge-band measure
 CONTRAST = 24.0  # grey levels of local RGB range: less is low contrast beside an edge
 TEXTURE = 40.0  # more is texture away from edges
@@ -40,11 +34,9 @@ KINDS = {
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "errors", "default")
     parser.add_argument("--scenes", choices=("val", "eval"), default="val")
     parser.add_argument("--scale", type=int, default=8)
-    parser.add_argument("--weights", default="default")
-    parser.add_argument("--out", type=Path, default=Path("out", "errors"))
     options = parser.parse_args()
     scale, upsampler = options.scale, DepthUpsampler.from_pretrained(options.weights)
     groups: dict[str, Array] = {}  # pixels, error of bicubic, error of ours of each kind
@@ -69,7 +61,7 @@ def main() -> None:
     write_result(options.out / f"{options.scenes}_x{scale}.json", content, [upsampler])
 
 
-def classify(rgb: Array, truth: Array, valid: BoolArray, scale: int) -> npt.NDArray[np.intp]:
+def classify(rgb: Array, truth: Array, valid: Mask, scale: int) -> npt.NDArray[np.intp]:
     """(H, W) index into KINDS of every pixel."""
     side = np.ones((scale | 1, scale | 1), np.uint8)  # odd: OpenCV's opening with an even square moves edges
     opened, closed = (cv2.morphologyEx(truth, op, side).astype(int) for op in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE))

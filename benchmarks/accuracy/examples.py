@@ -4,34 +4,25 @@ Mean absolute error against exact depth, and whether absolute depth holds: the k
 bicubic), applied to the result, should give the LR depth back. Its deviation is in per cent of the LR depth's range.
 """
 
-from __future__ import annotations
-
-import argparse
-from pathlib import Path
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.accuracy.baselines import nearest
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
-from bridgenet_infer import DepthUpsampler
+from bridgenet_infer import DepthUpsampler, read_depth, read_rgb
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.pipeline.holes import fill_holes
-from bridgenet_infer.read import read_depth, read_rgb
 from examples import FOLDER
 from examples.compare import bicubic, errors
 
-Array = npt.NDArray[Any]
 EXAMPLES = ("desk", "street")
 MEASURES = ("error mm", "deviation %", "worst %", "bias %")
 
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", nargs="+", default=["default"])
-    parser.add_argument("--out", type=Path, default=Path("out", "examples"))
+    parser = command_line(__doc__, "examples", ["default"])
     options = parser.parse_args()
     loaded = [DepthUpsampler.from_pretrained(name, device="cpu") for name in options.weights]
     figures: dict[str, dict[str, dict[str, float]]] = {}

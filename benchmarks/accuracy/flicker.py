@@ -8,29 +8,24 @@ Then the camera and the scene stand still, and the LR depth has no noise, while 
 enters from the right until it covers 3 % of the image. Whatever is more than 6 LR samples away should not change.
 """
 
-from __future__ import annotations
-
-import argparse
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import trimesh
 
 from benchmarks.accuracy.baselines import bicubic, nearest
 from benchmarks.accuracy.metrics import edge_band
 from benchmarks.accuracy.wide_range import elsewhere
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array, Mask
 from bridgenet_infer.pipeline.holes import fill_holes
 from simulation.observe import observe
 from simulation.raycast import build_scene, default_camera, render
 from simulation.sensors import SENSORS
 
-Array = npt.NDArray[Any]
 EDGE_STEP, EDGE_RADIUS = 0.05, 16.0  # metres, pixels
 FAR_OBJECT = "far object"
 FAR_TIMES, FAR_HEIGHT, FAR_WIDTH = 20, 0.3, 0.1  # the largest LR sample, shares of the sides at last
@@ -38,12 +33,10 @@ FAR_TIMES, FAR_HEIGHT, FAR_WIDTH = 20, 0.3, 0.1  # the largest LR sample, shares
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", nargs="+", default=["default"])
+    parser = command_line(__doc__, "flicker", ["default"])
     parser.add_argument("--sensors", nargs="+", choices=list(SENSORS), default=list(SENSORS))
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--frames", type=int, default=12)
-    parser.add_argument("--out", type=Path, default=Path("out", "flicker"))
     options = parser.parse_args()
     loaded = [DepthUpsampler.from_pretrained(name) for name in options.weights]
     sequence = render_sequence(options.frames)
@@ -117,7 +110,7 @@ def measure_far_object(
     }
 
 
-def _far_object(size: tuple[int, int], entered: float) -> npt.NDArray[np.bool_]:
+def _far_object(size: tuple[int, int], entered: float) -> Mask:
     """(h, w): the samples that it covers when a share of its width has entered from the right, half-way down."""
     mask = np.zeros(size, bool)
     height, width = round(FAR_HEIGHT * size[0]), round(FAR_WIDTH * size[1] * entered)

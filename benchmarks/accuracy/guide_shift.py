@@ -1,13 +1,9 @@
-"""What a misregistered guide costs: `python -m benchmarks.accuracy.guide_shift --weights default`.
+"""Errors with a misregistered guide: `python -m benchmarks.accuracy.guide_shift --weights default`.
 
 Middlebury 2005 with the published LR inputs and the RGB image moved by 0 to 8 HR pixels: mean MAD of the six scenes.
 """
 
-from __future__ import annotations
-
-import argparse
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +11,7 @@ import torch
 from benchmarks.accuracy.baselines import round_to
 from benchmarks.accuracy.quality import score_scale
 from benchmarks.accuracy.trials import Trial, published
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from datasets.scenes import middlebury2005
@@ -23,11 +20,9 @@ from simulation.sensors import disturb_guide
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", nargs="+", default=["default"])
+    parser = command_line(__doc__, "guide_shift", ["default"])
     parser.add_argument("--scale", type=int, choices=(4, 8, 16), default=8)
     parser.add_argument("--shifts", type=float, nargs="+", default=[0, 1, 2, 3, 4, 6, 8])
-    parser.add_argument("--out", type=Path, default=Path("out", "guide_shift"))
     options = parser.parse_args()
     loaded = {name: DepthUpsampler.from_pretrained(name) for name in options.weights}
     trials = [published(scene, options.scale) for scene in middlebury2005()]

@@ -1,7 +1,5 @@
 """The hand-made baseline that uses the RGB image: a joint bilateral filter on the interpolated depth."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -5,27 +5,23 @@ intermediate scales (truth cropped to a multiple of the scale). Mean absolute di
 Pillow-bicubic interpolation of the same LR, and the worst scene's ratio of the two.
 """
 
-from __future__ import annotations
-
-import argparse
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.accuracy.baselines import bicubic, nearest, round_to
 from benchmarks.accuracy.metrics import mad
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 from datasets.scenes import RgbdScene, middlebury2005
 
-Array = npt.NDArray[Any]
 Size = tuple[int, int]
 PILLOW = "Pillow bicubic"
 TABLE_SCALES = (4, 8, 16)
@@ -49,11 +45,9 @@ KERNELS: dict[str, Callable[[Array, Size], Array]] = {
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", nargs="+", default=["default"])
+    parser = command_line(__doc__, "kernels", ["default"])
     parser.add_argument("--scales", type=int, nargs="*", default=TABLE_SCALES, help="for all kernels")
     parser.add_argument("--intermediate", type=int, nargs="*", default=[2, 3, 5, 6, 12], help="for Pillow bicubic")
-    parser.add_argument("--out", type=Path, default=Path("out", "kernels"))
     options = parser.parse_args()
     loaded, scenes = [DepthUpsampler.from_pretrained(name) for name in options.weights], middlebury2005()
     cases = [(kernel, scale) for kernel in KERNELS for scale in options.scales]

@@ -1,17 +1,12 @@
-"""Pictures of where the error lies."""
-
-from __future__ import annotations
+"""Pictures that show errors and depth beside the RGB image."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.visualise import Picture, colourise_depth, colourise_error, depth_span, error_limit
-
-Array = npt.NDArray[Any]
 
 PANEL_WIDTH = 672  # half of a Middlebury image
 

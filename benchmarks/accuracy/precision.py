@@ -1,22 +1,19 @@
-"""Half against single precision on Middlebury 2005: `python -m benchmarks.accuracy.precision [--scales 4 8 16]`.
+"""Compare half and single precision on Middlebury 2005: `python -m benchmarks.accuracy.precision [--scales 4 8 16]`.
 
 On CUDA that is what users get; elsewhere the half-precision trunk is emulated, slowly: the same roundings, other
 kernels.
 """
 
-from __future__ import annotations
-
-import argparse
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.accuracy.baselines import round_to
 from benchmarks.accuracy.metrics import mad
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from datasets.scenes import MIDDLEBURY_2005, RgbdScene, middlebury2005
@@ -26,11 +23,9 @@ LIMIT = 0.01  # grey levels of 0..255
 
 def main() -> int:
     """Print the table; 1 if half precision is farther away than the limit."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "precision", "default")
     parser.add_argument("--scales", type=int, nargs="+", choices=(4, 8, 16), default=[4, 8, 16])
-    parser.add_argument("--weights", default="default")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", type=Path, default=Path("out", "precision"))
     options = parser.parse_args()
     half = DepthUpsampler.from_pretrained(options.weights, device=options.device, precision="fp16")
     full = DepthUpsampler.from_pretrained(options.weights, device=options.device, precision="fp32")

@@ -1,7 +1,5 @@
 """Published mean absolute differences on Middlebury 2005, in grey levels of 0..255."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

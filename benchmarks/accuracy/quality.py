@@ -6,17 +6,13 @@ loses clearly here. With `--degrade NAME` they are what a sensor would have seen
 something is scored, as grey levels of disparity again.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from benchmarks.accuracy.baselines import bicubic, nearest, round_to
@@ -25,19 +21,20 @@ from benchmarks.accuracy.metrics import bias, edge_mad, mad, rmse
 from benchmarks.accuracy.pictures import error_map
 from benchmarks.accuracy.published import PUBLISHED
 from benchmarks.accuracy.trials import Trial, degraded, published
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array, Mask
 from bridgenet_infer.pipeline.holes import fill_holes
 from bridgenet_infer.write import write_picture
 from datasets.scenes import MIDDLEBURY_2005, middlebury2005
 from simulation.sensors import SENSORS
 
-Array = npt.NDArray[Any]
 Scores = dict[str, dict[str, list[float]]]  # method -> measure -> one value per scene
 
 LR_KERNEL = "Pillow BICUBIC, antialiased, rounded to 8 bits after each pass"
 NEAREST, BICUBIC, JOINT_BILATERAL = "nearest", "bicubic", "joint bilateral"
-MEASURES: dict[str, Callable[[Array, Array, npt.NDArray[np.bool_] | None], float]] = {
+MEASURES: dict[str, Callable[[Array, Array, Mask | None], float]] = {
     "MAD": mad,
     "RMSE": rmse,
     "edge-band MAD": edge_mad,
@@ -201,15 +198,9 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.accuracy.quality", description="Score on Middlebury 2005."
-    )
+    parser = command_line(__doc__, "quality", ["default"])
     parser.add_argument("--scales", type=int, nargs="+", choices=(4, 8, 16), default=[4, 8, 16])
-    parser.add_argument(
-        "--weights", nargs="+", default=["default"], help="manifest names, .safetensors files or folders"
-    )
     parser.add_argument("--device", help="cpu or cuda; a GPU by default if there is one")
-    parser.add_argument("--out", type=Path, default=Path("out", "quality"), help="folder for JSON and error maps")
     parser.add_argument("--degrade", choices=list(SENSORS), help="LR as of this sensor")
     parser.add_argument("--guide-shift", type=float, default=1.0, help="misregistration with --degrade, HR pixels")
     parser.add_argument("--self-ensemble", action="store_true", help="ours: mean over eight flips and transpositions")

@@ -1,4 +1,4 @@
-"""`register_depth` against what the RGB camera itself would measure: `python -m benchmarks.accuracy.registration`.
+"""Compare `register_depth` with depth rendered for the RGB camera: `python -m benchmarks.accuracy.registration`.
 
 Rendered scenes seen by two cameras with known intrinsics and extrinsics. The raw depth of one is registered to a grid
 coarser than the other's image and compared with the depth rendered there, sample by sample: exact depth, and depth
@@ -9,27 +9,22 @@ surface that they should show; fattened: what lies before it. holes: share of wh
 gaps: of what it does see.
 """
 
-from __future__ import annotations
-
-import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import trimesh
 
 from benchmarks.accuracy.metrics import edge_band
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_json
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import depth_to_points, scale_intrinsics
 from bridgenet_infer.registration import register_depth
 from simulation.raycast import Camera, Scene, build_scene, render_depth
 from simulation.sensors import SENSORS
 
-Array = npt.NDArray[Any]
 SCALES = (4, 8)
 STEP = 0.05  # metres: more is another surface
 LOST = 0.05  # share of samples
@@ -67,9 +62,8 @@ RIGS = {
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "registration")
     parser.add_argument("--scenes", type=int, default=6)
-    parser.add_argument("--out", type=Path, default=Path("out", "registration"))
     options = parser.parse_args()
     scenes = [build_scene(4000 + index) for index in range(options.scenes)]
     figures: dict[str, dict[str, dict[str, float]]] = {}

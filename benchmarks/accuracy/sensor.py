@@ -1,18 +1,14 @@
-"""Metric depth made smaller and restored: `python -m benchmarks.accuracy.sensor --scales 4 8 16 [--scenes rendered]`.
+"""Shrink metric depth and restore it: `python -m benchmarks.accuracy.sensor --scales 4 8 16 [--scenes rendered]`.
 
 Raw sensor frames (registered, or as they were delivered), or rendered scenes with exact depth. Depth goes through the
 public API as uint16 millimetres with holes. All methods see the same LR map and are scored on the same pixels: valid in
 the frame and in the output.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -23,20 +19,21 @@ from benchmarks.accuracy.baselines import bicubic, nearest, round_to
 from benchmarks.accuracy.joint_bilateral import joint_bilateral
 from benchmarks.accuracy.metrics import rmse
 from benchmarks.accuracy.pictures import depth_row
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.pipeline.holes import fill_holes
 from bridgenet_infer.write import write_picture
 from datasets.scenes import RgbdScene, rendered_scenes, sensor_frames, unregistered_frames
 
-Array = npt.NDArray[Any]
 BASELINES = ("nearest", "bicubic", "joint bilateral")
 SCENES = {"sensor": sensor_frames, "unregistered": unregistered_frames, "rendered": rendered_scenes}
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame ready to be restored, and what was changed in it to get there.
+    """A frame ready to be restored, and notes of the changes that this took.
 
     rgb (H, W, 3) uint8; truth (H, W) and lr (h, w) uint16 millimetres, holes 0.
     """
@@ -132,7 +129,7 @@ def score_frame(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: i
 
 
 def draw(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: int) -> npt.NDArray[np.uint8]:
-    """RGB, LR input, bicubic, and what every up-sampler makes of it."""
+    """RGB, LR input, bicubic, and the result of every up-sampler."""
     size = frame.truth.shape
     seen = nearest(frame.lr, size)
     smooth = np.where(seen > 0, bicubic(fill_holes(frame.lr.astype(np.float32), frame.lr > 0), size), 0)
@@ -140,7 +137,7 @@ def draw(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: int) -> 
 
 
 def format_scores(scores: Sequence[FrameScore]) -> str:
-    """The table, the wins of ours, the contract, and what was changed in which frame."""
+    """The table, the wins of ours, the contract, and the notes of changed frames."""
     methods = list(scores[0].rmse)
     rows = [[s.name, *(f"{s.rmse[method]:.1f}" for method in methods), f"{s.scored:.1%}"] for s in scores]
     rows.append(["mean", *(f"{np.mean([s.rmse[method] for s in scores]):.1f}" for method in methods), ""])
@@ -158,15 +155,11 @@ def _resize_rgb(rgb: Array, size: tuple[int, ...]) -> npt.NDArray[np.uint8]:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.sensor", description="Restore metric depth.")
+    parser = command_line(__doc__, "sensor", ["default"])
     parser.add_argument("--scenes", choices=list(SCENES), default="sensor")
     parser.add_argument("--scales", type=int, nargs="+", choices=range(2, 17), metavar="2..16", default=[4, 8, 16])
-    parser.add_argument(
-        "--weights", nargs="+", default=["default"], help="manifest names, .safetensors files or folders"
-    )
     parser.add_argument("--pictures", nargs="*", default=[], metavar="FRAME", help="write these frames' results")
     parser.add_argument("--device", help="cpu or cuda; a GPU by default if there is one")
-    parser.add_argument("--out", type=Path, default=Path("out", "sensor"), help="folder for the JSON")
     return parser.parse_args(arguments)
 
 

@@ -1,30 +1,27 @@
-"""Tiles against one pass over the whole image: `python -m benchmarks.accuracy.tiling [--scenes val] [--scale 8]`.
+"""Compare tiles with one pass over the whole image: `python -m benchmarks.accuracy.tiling [--scenes val] [--scale 8]`.
 
 Three questions: how far a tiled result is from the whole one, what it costs against the truth, and whether tile borders
 show. The rows "whole image's gates" repeat a tiled run with the channel attention's statistics of the whole image:
 what is left then comes from the borders, the rest from tile statistics.
 """
 
-from __future__ import annotations
-
-import argparse
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from benchmarks.accuracy.metrics import mad
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.backends.per_scale import network_for
 from bridgenet_infer.backends.run import TileRunner
 from bridgenet_infer.graph.blocks import ChannelAttention
@@ -34,7 +31,6 @@ from bridgenet_infer.pipeline.tile import Tiling, cut_axis, resolve_tiling
 from bridgenet_infer.pipeline.validate import check_depth, check_rgb
 from datasets.scenes import make_pair, middlebury2005, validation_scenes
 
-Array = npt.NDArray[Any]
 CANDIDATES = ((256, 64), (512, 64), (768, 64), (768, 128))
 LEAST_PIXELS = 10**6  # smaller scenes hold no row of tiles
 
@@ -56,11 +52,9 @@ COLUMNS = {
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "tiling", "default")
     parser.add_argument("--scenes", choices=("val", "eval"), default="val", help="val chooses, eval only reports")
     parser.add_argument("--scale", type=int, default=8)
-    parser.add_argument("--weights", default="default")
-    parser.add_argument("--out", type=Path, default=Path("out", "tiling"))
     options = parser.parse_args()
     upsampler = DepthUpsampler.from_pretrained(options.weights)
     scenes = middlebury2005() if options.scenes == "eval" else validation_scenes()
@@ -112,7 +106,7 @@ def measure_whole(upsampler: DepthUpsampler, rgb: Array, lr: Array, truth: Array
 
 @contextmanager
 def gates_hooked(upsampler: DepthUpsampler, hook: Callable[[nn.Module, tuple[Tensor, ...]], Any]) -> Iterator[None]:
-    """Call `hook` on what each channel attention has pooled, before it makes its gates of it."""
+    """Call `hook` on the pooled features of each channel attention, before its gates are computed."""
     handles = [
         module.squeeze.register_forward_pre_hook(hook)
         for module in upsampler.model.modules()

@@ -1,20 +1,16 @@
-"""What the methods are given and scored on: the published LR inputs, or what a sensor would have seen."""
-
-from __future__ import annotations
+"""Inputs and ground truth of one scored image: the published LR input, or that of a simulated sensor."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from benchmarks.accuracy.baselines import nearest, round_to
+from bridgenet_infer.arrays import Array, Mask
 from datasets.scenes import RgbdScene
 from simulation.sensors import SENSORS, disturb_guide, millimetres_to_disparity, sense_disparity
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class Trial:
     rgb: npt.NDArray[np.uint8]
     lr: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
     truth: npt.NDArray[np.uint8]
-    mask: npt.NDArray[np.bool_] | None
+    mask: Mask | None
     to_grey: Callable[[Array], Array]
 
     def as_scored(self, prediction: Array) -> npt.NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Near sides of very wide edges: `python -m benchmarks.accuracy.wide_edges [--weights default x8 ...]`.
+"""Errors on the near sides of very wide edges: `python -m benchmarks.accuracy.wide_edges [--weights default x8 ...]`.
 
 Rendered streets whose depth is known exactly: the example, others of the same kind, and these with a sky of 1,000 m in
 place of holes. A pixel lies near a very wide edge if two neighbours within 3 LR samples differ by more than 1:4, and on
@@ -7,28 +7,23 @@ median relative error of these pixels in per cent, for LR depth as the examples 
 means.
 """
 
-from __future__ import annotations
-
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.accuracy.baselines import bicubic, nearest
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array, Mask
 from bridgenet_infer.demo.scenes import load_scene, shrink
 from bridgenet_infer.pipeline.holes import fill_holes
 from simulation.raycast import build_scene, default_camera, render
 from simulation.render_examples import MILLIMETRES, UINT16_LIMIT
 
-Array = npt.NDArray[Any]
-BoolArray = npt.NDArray[np.bool_]
 Method = Callable[[Array, Array, int], Array]  # RGB, LR depth, scale -> depth
 RATIO = 4.0
 NEAR = 3  # LR samples
@@ -47,11 +42,9 @@ class Street:
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "wide_edges", ["default"])
     parser.add_argument("--scales", type=int, nargs="+", default=[4, 8, 16])
     parser.add_argument("--streets", type=int, default=4, help="beside the example")
-    parser.add_argument("--weights", nargs="+", default=["default"])
-    parser.add_argument("--out", type=Path, default=Path("out", "wide_edges"))
     options = parser.parse_args()
     loaded = [DepthUpsampler.from_pretrained(name) for name in options.weights]
     sets = street_sets(options.streets)
@@ -117,7 +110,7 @@ def measure(methods: Mapping[str, Method], streets: Sequence[Street], scale: int
     return {"near edges": 100 * float(np.mean(share)), **medians}
 
 
-def near_sides(depth: npt.NDArray[np.float32], scale: int) -> BoolArray:
+def near_sides(depth: npt.NDArray[np.float32], scale: int) -> Mask:
     """(H, W): pixels on the near side of an edge of more than 1:4 within 3 LR samples; holes are filled."""
     filled = fill_holes(depth, depth > 0)
     square = np.ones((2 * NEAR * scale + 1,) * 2, np.uint8)
@@ -127,7 +120,7 @@ def near_sides(depth: npt.NDArray[np.float32], scale: int) -> BoolArray:
         wide = np.maximum(before, after) > RATIO * np.minimum(before, after)
         edges |= np.insert(wide, 0, False, axis) | np.insert(wide, wide.shape[axis], False, axis)
     middle = np.sqrt(cv2.erode(filled, square).astype(np.float64) * cv2.dilate(filled, square))
-    near: BoolArray = (cv2.dilate(edges, square) > 0) & (filled < middle)
+    near: Mask = (cv2.dilate(edges, square) > 0) & (filled < middle)
     return near
 
 

@@ -1,4 +1,4 @@
-"""What far depth costs elsewhere: `python -m benchmarks.accuracy.wide_range [--scenes val|eval] [--weights x8 ...]`.
+"""Errors near by when far depth is in the image: `python -m benchmarks.accuracy.wide_range [--scenes val|eval]`.
 
 Crops of the scenes, LR depth in float, shrunk by Pillow's bicubic. A far patch (3 % of the image in a corner, 5, 20 and
 100 times the largest LR sample) or a sky (the upper third, 1,000 m) is set into the LR depth alone. Measured is the
@@ -7,27 +7,22 @@ patch, millimetres for the sky, whose scenes are read as depth of 1.2 to 2.4 m. 
 nothing.
 """
 
-from __future__ import annotations
-
-import argparse
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.accuracy.baselines import bicubic
 from benchmarks.accuracy.metrics import mad
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array, Mask
 from bridgenet_infer.pipeline.holes import fill_holes
 from datasets.scenes import RgbdScene, middlebury2005, validation_scenes
 from simulation.sensors import BASELINE, FOCAL, OFFSET
 
-Array = npt.NDArray[Any]
-BoolArray = npt.NDArray[np.bool_]
 Method = Callable[[Array, Array, int], Array]  # RGB, LR depth, scale -> depth
 CROP = 384  # pixels a side at most
 TIMES = (5, 20, 100)  # the largest LR sample
@@ -38,11 +33,9 @@ AWAY = 6  # LR samples
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "wide_range", ["default"])
     parser.add_argument("--scenes", choices=("val", "eval"), default="val", help="val chooses, eval only reports")
     parser.add_argument("--scales", type=int, nargs="+", default=[4, 8, 16])
-    parser.add_argument("--weights", nargs="+", default=["default"])
-    parser.add_argument("--out", type=Path, default=Path("out", "wide_range"))
     options = parser.parse_args()
     loaded = [DepthUpsampler.from_pretrained(name) for name in options.weights]
     scenes = validation_scenes() if options.scenes == "val" else middlebury2005()
@@ -70,7 +63,7 @@ def measure(method: Method, scenes: Sequence[RgbdScene], scale: int) -> dict[str
     return {**means, **{f"ratio, {name}": means[name] / means[plain] for name, plain in without.items()}}
 
 
-def cut(scene: RgbdScene) -> tuple[Array, Array, BoolArray]:
+def cut(scene: RgbdScene) -> tuple[Array, Array, Mask]:
     """RGB, depth in float32 with its holes filled, and validity of a scene's middle; sides are multiples of 16."""
     truth = fill_holes(scene.depth, scene.valid).astype(np.float32)
     sides = [min(side, CROP) // 16 * 16 for side in truth.shape]
@@ -78,17 +71,17 @@ def cut(scene: RgbdScene) -> tuple[Array, Array, BoolArray]:
     return np.ascontiguousarray(scene.rgb[rows, columns]), truth[rows, columns].copy(), scene.valid[rows, columns]
 
 
-def corner(shape: tuple[int, ...]) -> BoolArray:
+def corner(shape: tuple[int, ...]) -> Mask:
     """The samples of the far patch: the upper right corner."""
     return _box(shape, PATCH_SHARE**0.5, PATCH_SHARE**0.5)
 
 
-def sky(shape: tuple[int, ...]) -> BoolArray:
+def sky(shape: tuple[int, ...]) -> Mask:
     """The samples of the sky: the upper third."""
     return _box(shape, SKY_SHARE, 1)
 
 
-def elsewhere(far: BoolArray, scale: int) -> BoolArray:
+def elsewhere(far: Mask, scale: int) -> Mask:
     """(H, W): pixels more than `AWAY` samples away from those of `far` (h, w), rows and columns each by itself."""
     rows, columns = far.any(1).nonzero()[0], far.any(0).nonzero()[0]
     mask = np.ones([side * scale for side in far.shape], bool)
@@ -153,7 +146,7 @@ def _bicubic(rgb: Array, lr: Array, scale: int) -> Array:
     return bicubic(lr, rgb.shape[:2])
 
 
-def _box(shape: tuple[int, ...], down: float, across: float) -> BoolArray:
+def _box(shape: tuple[int, ...], down: float, across: float) -> Mask:
     """A share of the rows from above, and of the columns from the right."""
     mask = np.zeros(shape, bool)
     mask[: max(round(down * shape[0]), 1), shape[1] - max(round(across * shape[1]), 1) :] = True

@@ -1,1 +1,1 @@
-"""Time, memory and multiply-adds."""
+"""Benchmarks of time, memory and multiply-adds."""

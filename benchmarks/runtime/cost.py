@@ -1,13 +1,11 @@
 """Parameters and GFLOP of every training config: `python -m benchmarks.runtime.cost [--size 256]`."""
 
-from __future__ import annotations
-
-import argparse
 from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_json
 from bridgenet_infer.graph import BridgeNet, build_bridgenet
 from training.config import load_config
@@ -25,9 +23,8 @@ def gflop(model: BridgeNet, size: int, estimate_depth: bool) -> float:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__, "cost")
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--out", type=Path, default=Path("out", "cost"))
     options = parser.parse_args()
     size, configs = options.size, {}
     for path in sorted(CONFIGS.glob("*.toml")):

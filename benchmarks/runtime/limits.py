@@ -1,6 +1,4 @@
-"""How near the network's layers are to what this machine can do: measured matmul rate and copy bandwidth."""
-
-from __future__ import annotations
+"""Compare the network's layers with the machine's limits: the rate of matrix products and the bandwidth of copies."""
 
 import time
 from collections import defaultdict
@@ -109,7 +107,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def now() -> float:
-    """Seconds on a clock, once a GPU has done what it was given."""
+    """Seconds on a clock, once a GPU has finished its work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()

@@ -1,11 +1,9 @@
-"""Host memory and time against image size: `python -m benchmarks.runtime.memory [--megapixels 1 10 100] [--tile 768]`.
+"""Memory and time of one call by image size: `python -m benchmarks.runtime.memory [--megapixels 1 10] [--tile 768]`.
 
 Every size runs in a process of its own. "peak" is the largest resident size during the call, less the output array;
 "before" what was resident when it began (interpreter, libraries, weights and the two inputs); "growth" is their
 difference: what the call itself needed.
 """
-
-from __future__ import annotations
 
 import argparse
 import json
@@ -19,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.pipeline.tile import cut_axis, resolve_tiling
@@ -29,12 +28,10 @@ COLUMNS = ("MP", "scale", "tile", "peak MB", "before MB", "inputs MB", "growth M
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "memory", "default")
     parser.add_argument("--megapixels", type=float, nargs="+", default=[1, 10, 100])
     parser.add_argument("--scale", type=int, default=8)
     parser.add_argument("--tile", default="auto", help="auto, whole, or a side")
-    parser.add_argument("--weights", default="default")
-    parser.add_argument("--out", type=Path, default=Path("out", "memory"))
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:

@@ -1,4 +1,4 @@
-"""Workers on Ray against one process: `python -m benchmarks.runtime.scale_out [--size 320 240] [--pairs 120]`.
+"""Compare workers on Ray with one process: `python -m benchmarks.runtime.scale_out [--size 320 240] [--pairs 120]`.
 
 Folders of pairs (the desk, shifted) by bridgenet-upsample without and with Ray, taking turns. "pairs/s": between
 the files at 20 and 90 % of a run, so that starting does not count; "start": until the first result; "MB": largest
@@ -6,9 +6,6 @@ resident size of one process or worker; "CPU s": of one process (Ray's workers d
 first. Below: what of the CPU time goes into files, which is what a GPU leaves to the CPU, beside checks and resizing.
 """
 
-from __future__ import annotations
-
-import argparse
 import json
 import os
 import statistics
@@ -23,10 +20,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
-from bridgenet_infer import DepthUpsampler
-from bridgenet_infer.read import read_depth, read_rgb
-from bridgenet_infer.write import write_depth
+from bridgenet_infer import DepthUpsampler, read_depth, read_rgb, write_depth
 from examples import DESK
 
 SCALE = 8
@@ -110,13 +106,11 @@ def file_work(pairs: Path, results: Path, scratch: Path) -> dict[str, float]:
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "scale_out", "default")
     parser.add_argument("--size", type=int, nargs=2, default=[320, 240], metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--pairs", type=int, default=120)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--weights", default="default")
     parser.add_argument("--ways", type=int, nargs="+", default=list(range(len(WAYS))), help="by number, from 0")
-    parser.add_argument("--out", type=Path, default=Path("out", "scale_out"))
     options = parser.parse_args()
     found: dict[str, list[dict[str, float]]] = {WAYS[i].name: [] for i in options.ways}
     with tempfile.TemporaryDirectory() as name:

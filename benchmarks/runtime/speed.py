@@ -1,12 +1,9 @@
-"""Where the time goes: `python -m benchmarks.runtime.speed [--weights default default-int8] [--megapixels 0.07 0.3]`.
+"""Time of networks and calls: `python -m benchmarks.runtime.speed [--weights default default-int8] [--megapixels 1 3]`.
 
 All methods take turns in one run, so their ratios hold on a machine that others use too. "network" is the residual
 of D_SR alone from prepared tensors, "call" the public call from uint8 RGB and uint16 depth to uint16 depth.
 """
 
-from __future__ import annotations
-
-import argparse
 import copy
 import subprocess
 import sys
@@ -22,17 +19,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.accuracy.joint_bilateral import joint_bilateral
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from benchmarks.runtime.limits import Layer, Machine, measure_layers, measure_machine, profile_compiled, seconds
 from benchmarks.runtime.memory import measure_apart
-from bridgenet_infer import DepthUpsampler
+from bridgenet_infer import DepthUpsampler, read_depth, read_rgb
 from bridgenet_infer.backends.openvino import CompiledBridgeNet
 from bridgenet_infer.backends.per_scale import network_for
 from bridgenet_infer.graph import BridgeNet
 from bridgenet_infer.graph.blocks import ResidualBlock
 from bridgenet_infer.graph.bridges import HighFrequencyAttentionBridge
 from bridgenet_infer.graph.dsrnet import RESIDUAL_BOUND, DSRNet
-from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.weights import CHECKPOINT_FOLDER
 from examples import DESK
 
@@ -49,17 +46,13 @@ Call = Callable[[], object]
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--weights", nargs="+", default=["default", "default-int8"], help="the first one sets the reference"
-    )
+    parser = command_line(__doc__, "speed", ["default", "default-int8"])  # the first one sets the reference
     parser.add_argument("--rounds", type=int, default=300, help="frames that every method gets")
     parser.add_argument(
         "--slow-rounds", type=int, default=20, help="for the plain graph and the joint bilateral filter"
     )
     parser.add_argument("--megapixels", type=float, nargs="*", default=[0.07, 0.3, 1, 3, 10])
     parser.add_argument("--device", default="cpu", help="cpu, or cuda: half precision, without growth and cold start")
-    parser.add_argument("--out", type=Path, default=Path("out", "speed"))
     options = parser.parse_args()
     loaded = {name: DepthUpsampler.from_pretrained(name, device=options.device) for name in options.weights}
     device, dtype = (getattr(loaded[options.weights[0]], name) for name in ("device", "dtype"))
@@ -96,7 +89,7 @@ def main() -> None:
 
 
 def add_whole_runs(result: dict[str, Any], weights: Sequence[str], megapixels: Sequence[float]) -> None:
-    """What is measured in processes of their own: cold start and growth."""
+    """Measure cold start and growth, each in a process of its own."""
     result["cold start"] = {name: [cold_start(name) for _ in range(3)] for name in weights}
     print(
         "\ncold start to the first result, s: "
@@ -115,7 +108,7 @@ def make_inputs(upsampler: DepthUpsampler) -> tuple[Tensor, Tensor]:
 
 
 def make_calls(loaded: Mapping[str, DepthUpsampler], rgb: Any, lr: Any) -> tuple[dict[str, Call], dict[str, Call]]:
-    """What is timed: our own, and what it is compared to."""
+    """The calls to time: our own, and those that they are compared with."""
     fast: dict[str, Call] = {}
     slow: dict[str, Call] = {}
     first = next(iter(loaded.values()))
@@ -204,7 +197,7 @@ def format_latency(figures: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def format_layers(layers: Sequence[Layer], total: float, machine: Machine, shown: int = 12) -> str:
-    """The slowest convolutions, all of them together, and what remains."""
+    """The slowest convolutions, all of them together, and the rest."""
 
     def row(name: str, seconds: float, flop: float, traffic: float) -> list[str]:
         return [

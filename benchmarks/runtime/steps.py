@@ -1,23 +1,18 @@
-"""Milliseconds around the network, by step: `python -m benchmarks.runtime.steps [--weights default default-int8]`.
+"""Time of each step around the network: `python -m benchmarks.runtime.steps [--weights default default-int8]`.
 
 Public calls at 640 x 480 with LR depth in uint16, a tenth of it holes, of 80 x 60 and of 320 x 240. Every step's time
 is its own, less that of the steps within it: the medians of all rounds, so a row need not sum up. "outside" is the
 median of a whole call less its network.
 """
 
-from __future__ import annotations
-
-import argparse
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 import bridgenet_infer.backends.run as run
@@ -27,10 +22,11 @@ import bridgenet_infer.pipeline.frame as frame
 import bridgenet_infer.pipeline.local_depth as local_depth
 import bridgenet_infer.pipeline.restore as restore
 import bridgenet_infer.upsampler as upsampler
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 
-Array = npt.NDArray[Any]
 HEIGHT, WIDTH = 480, 640
 LR_SIZES = ((60, 80), (240, 320))
 HOLE_SHARE = 0.1
@@ -52,10 +48,8 @@ REST, OUTSIDE = "the rest", "outside"
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", nargs="+", default=["default"])
+    parser = command_line(__doc__, "steps", ["default"])
     parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--out", type=Path, default=Path("out", "steps"))
     options = parser.parse_args()
     loaded = [DepthUpsampler.from_pretrained(name, device="cpu") for name in options.weights]
     figures = {

@@ -1,11 +1,9 @@
-"""All figures again: `python -m benchmarks.tables [--list] [--again NAME ...]`, or `make figures`.
+"""Measure missing figures and fill the documents: `python -m benchmarks.tables [--list] [--again NAME ...]`.
 
 Makes the runs that are missing, or that were made with other weights than the manifest's, and only with those (with
 --again those that it names, whole, and no others); then writes the tables into the documents. Runs marked
 "timed" want a machine that does nothing else.
 """
-
-from __future__ import annotations
 
 import argparse
 import subprocess

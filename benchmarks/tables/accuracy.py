@@ -1,6 +1,4 @@
-"""Tables of how accurate results are: functions of the runs' results, in the order of `documents.TABLES`."""
-
-from __future__ import annotations
+"""Tables of accuracy, as functions of the runs' results, in the order of `documents.TABLES`."""
 
 from collections.abc import Sequence
 
@@ -136,7 +134,7 @@ def _sensed(results: Sequence[Result], measure: str, methods: Sequence[str]) -> 
 
 
 def sensed(*results: Result) -> str:
-    """Mean absolute differences on what each simulated sensor sees."""
+    """Mean absolute differences on the frames of each simulated sensor."""
     return _sensed(results, "MAD", list(SENSED))
 
 

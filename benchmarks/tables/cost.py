@@ -1,6 +1,4 @@
-"""Tables of time, memory and what happens to frames: functions of the runs' results."""
-
-from __future__ import annotations
+"""Tables of time, memory and counts of frames, as functions of the runs' results."""
 
 import math
 from typing import Any
@@ -65,7 +63,7 @@ def cold_start(result: Result) -> str:
 
 
 def limits(result: Result) -> str:
-    """What the machine could do, and what convolutions make of it."""
+    """The limits of the machine, and the shares that convolutions reach."""
     bounds, convolutions = result["limits"], result["convolutions"]
     ideal = convolutions["flop"] / bounds["GFLOP/s"] / 1e9
 
@@ -149,7 +147,7 @@ def ros_live(*results: Result) -> str:
 
 
 def bags(result: Result) -> str:
-    """What other readers found in the bags."""
+    """The findings of other readers in the bags."""
     kinds = list(result["kinds"].values())
     facts = {
         "bytes and bag times of what was there equal": "copies equal",
@@ -299,7 +297,7 @@ OPERATIONS = 20  # on files, of one pair: counted in the source
 
 
 def rates(scale_out: Result, int8: Result) -> str:
-    """What a run of a day and one of an hour ask for each second, with `default-int8`."""
+    """The needs per second of a run of a day and of one of an hour, with `default-int8`."""
     hours = (24, 1)
     pairs = [FRAMES / 3600 / each for each in hours]
     read, written = int8["bytes"]["rgb"] + int8["bytes"]["depth"], int8["bytes"]["result"]

@@ -1,6 +1,4 @@
-"""Documents filled from results: tables between two comments."""
-
-from __future__ import annotations
+"""Fill the documents: every table between two comments is made from results."""
 
 import re
 from collections.abc import Callable
@@ -67,7 +65,7 @@ def render(name: str) -> str:
 
 
 def update() -> list[Path]:
-    """Write the documents that are not what the results say; which they were."""
+    """Write the documents that differ from the results; returns their paths."""
     changed = []
     for name in DOCUMENTS:
         text = fill(name)

@@ -1,6 +1,4 @@
-"""The table of the front page: which weights there are, how large, how fast and how accurate they are."""
-
-from __future__ import annotations
+"""The table of weights on the front page: their size, speed and accuracy."""
 
 import json
 

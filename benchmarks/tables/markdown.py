@@ -1,6 +1,4 @@
-"""Tables and figures as Markdown."""
-
-from __future__ import annotations
+"""Write tables and figures as Markdown."""
 
 from collections.abc import Iterable, Sequence
 

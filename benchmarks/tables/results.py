@@ -1,6 +1,4 @@
-"""What the runs measured: benchmarks/results/NAME.json, one file for each run."""
-
-from __future__ import annotations
+"""Results of the runs: one file benchmarks/results/NAME.json for each."""
 
 import hashlib
 import json
@@ -26,7 +24,7 @@ FAST = ("avx2", "avx512f", "avx512_vnni", "amx_int8")  # what matters of the ins
 
 
 def load(name: str) -> Result:
-    """What a run measured; FileNotFoundError if it was never made."""
+    """The result of a run; FileNotFoundError if it was never made."""
     result: Result = json.loads((FOLDER / f"{name}.json").read_text())
     return result
 
@@ -54,7 +52,7 @@ def state(name: str) -> str:
 
 
 def make(name: str, again: bool = False) -> None:
-    """Make a run, or what of it is due, and put its figures into its result.
+    """Make a run, or the part of it that is due, and put its figures into its result.
 
     Raises
     ------
@@ -94,7 +92,7 @@ def save(name: str, content: Mapping[str, Any]) -> None:
 
 
 def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> Result:
-    """`new` over `old`, level by level: what only `old` has stays."""
+    """`new` over `old`, level by level: entries that only `old` has stay."""
     both = {
         key: merge(old[key], new[key]) for key in old if isinstance(old[key], dict) and isinstance(new.get(key), dict)
     }

@@ -1,7 +1,5 @@
 """The runs that all figures come from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 DEFAULT, SENSOR, INT8 = "default", "sensor", "default-int8"

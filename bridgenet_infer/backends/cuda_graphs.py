@@ -1,6 +1,4 @@
-"""The network recorded as CUDA graphs: hundreds of small kernels launched at once."""
-
-from __future__ import annotations
+"""Record the network as a CUDA graph, which launches hundreds of small kernels at once."""
 
 import threading
 import warnings
@@ -87,6 +85,6 @@ class Replay:
                 warnings.warn(f"no CUDA graph for batches of {tuple(rgb.shape)}: {error}", stacklevel=2)
             return None
         if not torch.allclose(result, expected, rtol=0, atol=TOLERANCE, equal_nan=True):
-            warnings.warn(f"a CUDA graph for batches of {tuple(rgb.shape)} gave other results: not used", stacklevel=2)
+            warnings.warn(f"the CUDA graph for batches of {tuple(rgb.shape)} gave other results: unused", stacklevel=2)
             return None
         return Recording(graph, inputs[0], inputs[1], result)

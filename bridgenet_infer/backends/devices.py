@@ -1,12 +1,11 @@
-"""Where the network runs and how precisely, and how data gets there."""
+"""Choose the device and the precision of the network, and move data there."""
 
-from __future__ import annotations
+from typing import Literal, get_args
 
-from typing import Any, Literal, get_args
-
-import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from bridgenet_infer.arrays import Array
 
 Precision = Literal["auto", "fp16", "fp32"]
 
@@ -58,7 +57,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def upload(x: npt.NDArray[Any] | Tensor, device: torch.device) -> Tensor:
+def upload(x: Array | Tensor, device: torch.device) -> Tensor:
     """To the device without waiting, by way of pinned memory; an array is copied."""
     # callers' arrays may be read-only, reversed or of another byte order
     host = x if isinstance(x, Tensor) else torch.from_numpy(x.astype(x.dtype.newbyteorder("=")))

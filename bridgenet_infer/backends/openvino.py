@@ -1,7 +1,5 @@
 """The network compiled by OpenVINO for plain CPUs, in float32 or 8-bit integers (extra "openvino")."""
 
-from __future__ import annotations
-
 import threading
 from typing import Any
 

@@ -3,8 +3,6 @@
 One network for all scales stays far behind: trained together, scales disturb one another.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import cast

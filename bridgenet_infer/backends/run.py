@@ -1,6 +1,4 @@
-"""Running the graph on batches of tiles: half precision inside, float32 out, always finite."""
-
-from __future__ import annotations
+"""Run the graph on batches of tiles. It may compute in half precision; its output is always finite float32."""
 
 import warnings
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Entry point: run the pairs or the doctor, report, end with the right exit code."""
+"""The entry point of the command: it runs the pairs or the doctor, reports, and ends with the right exit code."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def run_pairs(options: argparse.Namespace) -> int:
 
 
 def make_job(options: argparse.Namespace) -> Job:
-    """What works through the pairs: this process, or workers on Ray."""
+    """The job that works through the pairs, in this process or by workers on Ray."""
     if options.ray:
         from .ray import RayJob
 

@@ -1,6 +1,4 @@
-"""--doctor: what a bug report needs, checked rather than listed."""
-
-from __future__ import annotations
+"""The option --doctor: it checks everything that a bug report needs to tell."""
 
 import argparse
 import os

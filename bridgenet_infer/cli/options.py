@@ -1,9 +1,8 @@
-"""What the command can be told."""
-
-from __future__ import annotations
+"""The options of the command, and the checks of a command line."""
 
 import argparse
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -130,8 +129,8 @@ def _unit(text: str) -> float:
 
 
 def _ray_address(text: str) -> str:
-    """Where Ray is; what stands behind a bare --ray by mistake is none."""
-    if text not in ("auto", "local") and ":" not in text:
+    """The address of a Ray cluster; a word that stands behind --ray by mistake is none."""
+    if text not in ("auto", "local") and not re.search(r"://|:\d+$", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no address, auto or host:port (RGB and DEPTH stand before it)")
     return text
 

@@ -1,6 +1,4 @@
-"""Which files belong together, and where their results go."""
-
-from __future__ import annotations
+"""Find the files that belong together, and the places of their results."""
 
 import argparse
 from collections import defaultdict
@@ -13,7 +11,7 @@ from ..read import DEPTH_SUFFIXES, RGB_SUFFIXES
 
 @dataclass(frozen=True)
 class Pair:
-    """One RGB image, its LR depth and what is to be written; `preview` is None where none was asked for."""
+    """One RGB image, its LR depth and the files to write; `preview` is None where none was asked for."""
 
     rgb: Path
     depth: Path
@@ -44,7 +42,7 @@ class LeftOut:
 
 
 def find_pairs(options: argparse.Namespace) -> tuple[list[Pair], list[LeftOut]]:
-    """The pairs of a command line, in order of their names, and what was left out.
+    """The pairs of a command line, in order of their names, and the files that were left out.
 
     Raises
     ------

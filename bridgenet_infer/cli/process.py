@@ -1,4 +1,4 @@
-"""Working through pairs: read, up-sample, write, and go on past what fails."""
+"""Work through pairs: read, up-sample and write each, and go on where one fails."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FAILURES = (OSError, ValueError, TypeError, RuntimeError, MemoryError)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one pair: why it failed, or figures of what was written."""
+    """The outcome of one pair: the reason of a failure, or figures of the written depth."""
 
     pair: Pair
     status: Literal["written", "skipped", "failed"]
@@ -58,13 +58,13 @@ class Job:
             yield self.process(pair)
 
     def prepare(self) -> None:
-        """Make the folder of a folder run, and clear it of what kills left there."""
+        """Make the folder of a folder run, and remove unfinished files that killed runs left there."""
         if self.many:
             self.options.output.mkdir(parents=True, exist_ok=True)
             remove_leftovers(self.options.output)
 
     def process(self, pair: Pair) -> Outcome:
-        """Work on one pair; what is wrong with it becomes its outcome.
+        """Work on one pair; an error of its files becomes its outcome.
 
         Raises
         ------

@@ -1,10 +1,8 @@
-"""--ray: the pairs of two folders on Ray, spread over actors that each hold the network.
+"""The option --ray: it spreads the pairs of two folders over workers on Ray, each of which holds the network.
 
 They run on the cores of this machine, or on a cluster whose nodes see the folders under the same paths. A worker that
 dies is replaced; a rerun does only what is missing.
 """
-
-from __future__ import annotations
 
 import argparse
 import json
@@ -17,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..files import PART
 from .pairs import Pair
@@ -25,6 +24,7 @@ from .process import Job, Outcome
 ATTEMPTS = 3
 LOST = f"a worker died on it {ATTEMPTS} times: too little memory, or a file that crashes a decoder"
 CLAIM = ".try"  # and a number: marks a pair that somebody has in hand
+ANSWER_WITHIN = 5.0  # seconds
 FIELDS = ("rgb", "depth", "output", "preview")
 Columns = dict[str, list[Any]]
 
@@ -97,7 +97,7 @@ class Worker:
         self.about = {"worker": self.name, "sha256": network.sha256, "device": str(network.device)}
 
     def __call__(self, batch: dict[str, Any]) -> Columns:
-        """Rows that name a pair's files -> rows with what became of it."""
+        """Rows that name the files of pairs -> rows with the outcomes of these pairs."""
         rows = [self._work(*row) for row in zip(*(batch[name] for name in FIELDS), strict=True)]
         return {"number": list(batch["number"]), **{name: [row[name] for row in rows] for name in rows[0]}}
 
@@ -142,11 +142,29 @@ def _for_workers(options: argparse.Namespace) -> argparse.Namespace:
     return argparse.Namespace(**vars(options) | paths)
 
 
+def check_reachable(address: str) -> None:
+    """Open a connection to the cluster at HOST:PORT or ray://HOST:PORT and close it: Ray itself tries for minutes.
+
+    Raises
+    ------
+    OSError
+        If nothing answers there within `ANSWER_WITHIN` seconds.
+    """
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if place.scheme not in ("", "ray") or place.port is None:  # "auto", or the address of a service that Ray resolves
+        return
+    try:
+        socket.create_connection((place.hostname or "", place.port), ANSWER_WITHIN).close()
+    except OSError as error:
+        raise OSError(f"no Ray cluster answers at --ray {address}: {error}") from error
+
+
 def connect(options: argparse.Namespace) -> None:
-    """Join a cluster or start Ray here, and settle how many workers there are and what each has."""
+    """Join a cluster or start Ray here, and settle the number of workers and the cores and GPUs of each."""
     import ray
     from ray.data import DataContext
 
+    check_reachable(os.environ.get("RAY_ADDRESS", options.ray) if options.ray == "auto" else options.ray)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     own: dict[str, Any] = {}
     if options.ray == "local":

@@ -1,6 +1,4 @@
-"""What was done, in words and as JSON."""
-
-from __future__ import annotations
+"""The report of a run, in words and as JSON."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +11,7 @@ from .process import Job, Outcome
 
 
 def in_words(job: Job, outcomes: Sequence[Outcome], left_out: Sequence[LeftOut]) -> str:
-    """One line for one pair, nothing if it failed; for folders what was left out and the counts."""
+    """One line for one pair, nothing if it failed; for folders the files that were left out, and the counts."""
     if not job.many:
         return "\n".join(_one_line(job, outcome) for outcome in outcomes if outcome.status == "written")
     counts = Counter(outcome.status for outcome in outcomes)

@@ -1,16 +1,14 @@
 """A small scene of exactly known depth, drawn on the spot."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-Array = npt.NDArray[Any]
+from bridgenet_infer.arrays import Array
+
 SIZE, SCALE = (192, 256), 8
 
 
@@ -23,7 +21,7 @@ class Scene:
     lr_depth: npt.NDArray[np.uint16]
 
     def bicubic(self) -> Array:
-        """What plain interpolation makes of the LR depth, (H, W) float32."""
+        """The LR depth enlarged by plain interpolation, (H, W) float32."""
         return _resize(self.lr_depth, SIZE)
 
     def error(self, depth: Array) -> float:

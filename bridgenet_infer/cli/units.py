@@ -1,19 +1,16 @@
-"""Depth in the one unit that a format can hold, where it cannot hold the other (REP 118)."""
-
-from __future__ import annotations
+"""Convert depth between metres and millimetres where a format holds only one of them (REP 118)."""
 
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from bridgenet_infer.arrays import Array, Mask
 
 from ..write import can_hold
 
-Array = npt.NDArray[Any]
-
 
 def target_dtype(dtype: np.dtype[Any], suffix: str, per_metre: float | None) -> np.dtype[Any]:
-    """What depth of `dtype` is written as: itself, or metres or millimetres if the format has no other.
+    """The dtype in which depth of `dtype` is written: its own, or that of metres or millimetres.
 
     Without a known unit nothing is converted.
     """
@@ -25,13 +22,13 @@ def target_dtype(dtype: np.dtype[Any], suffix: str, per_metre: float | None) -> 
 
 
 def unit_of(dtype: np.dtype[Any], received: np.dtype[Any], per_metre: float) -> str:
-    """The unit of what is written as `dtype` where `received` came in."""
+    """The unit of depth that is written as `dtype` where the input had `received`."""
     if dtype != received:
         return "m" if dtype == np.float32 else "mm"
     return {1.0: "m", 1000.0: "mm"}.get(per_metre, f"1/{per_metre:g} m")
 
 
-def convert(depth: Array, valid: npt.NDArray[np.bool_], dtype: np.dtype[Any], per_metre: float) -> Array:
+def convert(depth: Array, valid: Mask, dtype: np.dtype[Any], per_metre: float) -> Array:
     """Depth (H, W) in 1 / `per_metre` metres -> float32 metres with NaN holes, or uint16 millimetres with 0.
 
     Raises

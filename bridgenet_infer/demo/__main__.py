@@ -1,7 +1,5 @@
 """`python -m bridgenet_infer.demo`: serve the demo page."""
 
-from __future__ import annotations
-
 import argparse
 import ipaddress
 import itertools

@@ -1,19 +1,15 @@
 """Point clouds: a small one for the page's canvas, a whole one as a PLY file."""
 
-from __future__ import annotations
-
 import base64
 import json
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bridgenet_infer.arrays import Array, Mask
+
 from ..geometry import camera_matrix, depth_to_points, ply_bytes
 from .pictures import eight_bit
-
-Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 
 CANVAS_POINTS = 80_000  # drawn by the browser's CPU, twice, many times a second
 PLY_POINTS = 2_000_000
@@ -75,7 +71,7 @@ def cloud_file(rgb: Array, depth: Array, valid: Mask, field_of_view: float) -> b
 def _thin(
     size: tuple[int, ...], field_of_view: float, limit: int
 ) -> tuple[tuple[slice, slice], npt.NDArray[np.float64], int]:
-    """Every how many-th pixel of (H, W) makes `limit` at most: index, camera matrix of what is left, step."""
+    """Index, camera matrix and step of a thinned image (H, W) with `limit` pixels at most."""
     step = max(int(np.ceil(np.sqrt(size[0] * size[1] / limit))), 1)
     matrix = camera_matrix((size[0], size[1]), field_of_view)
     matrix[:2] /= step

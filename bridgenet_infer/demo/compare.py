@@ -1,24 +1,20 @@
-"""One run: the network's result beside bicubic's, and their errors where exact depth is known."""
-
-from __future__ import annotations
+"""Compare the network's result with bicubic's, and both with exact depth where it is known."""
 
 import time
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from bridgenet_infer.arrays import Array, Mask
 
 from ..pipeline import holes
 from ..pipeline.resample import resize_bicubic
 from ..pipeline.validate import check_depth
 from ..upsampler import DepthUpsampler
 from .scenes import Inputs
-
-Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one run gave.
+    """The results of one run.
 
     Attributes
     ----------
@@ -80,11 +76,7 @@ class Comparison:
 
 
 def compare(
-    upsampler: DepthUpsampler,
-    inputs: Inputs,
-    scale: float | str = "auto",
-    *,
-    fill_holes: bool = False,
+    upsampler: DepthUpsampler, inputs: Inputs, scale: float | str = "auto", *, fill_holes: bool = False
 ) -> Comparison:
     """Run the API and bicubic interpolation on the same inputs; parameters and errors as in the API.
 

@@ -1,10 +1,8 @@
-"""What stands before the page: its own routes only, bodies of a declared size, no other site as the visitor.
+"""A guard before the page: it passes the page's own routes, bodies of a declared size, and no other site's requests.
 
 Gradio serves more than a page uses: it fetches addresses for its visitors, cuts videos that they send, keeps "deep
 links", and reads bodies of any length.
 """
-
-from __future__ import annotations
 
 import asyncio
 import re
@@ -81,7 +79,7 @@ class Guard:
         await self.app(scope, receive, send_guarded)
 
     def _refusal(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
-        """Status and text for what is not to be served."""
+        """Status and text of a refusal; None for a request that is served."""
         if self.local and re.sub(r":\d+$", "", headers.get("host", "")).lower() not in LOCAL:
             return 403, "this page is for the machine that it runs on"
         if method in ("GET", "HEAD"):

@@ -1,20 +1,14 @@
-"""Files from strangers: looked at before they are decoded, and refused in words that name no path."""
-
-from __future__ import annotations
+"""Take files from strangers: each is checked before it is decoded, and a refusal names no path."""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from ..read import IMAGE_FORMATS, read_depth, read_rgb
 from .scenes import Inputs
-
-Array = npt.NDArray[Any]
 
 RGB_UPLOADS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 DEPTH_UPLOADS = (".png", ".tif", ".tiff", ".npy")
@@ -42,7 +36,7 @@ def read_inputs(rgb: str | None, depth: str | None, exact: str | None) -> Inputs
 
 
 def check_upload(path: str, suffixes: tuple[str, ...]) -> None:
-    """Refuse, from the file's head alone, what would be too large once decoded.
+    """Refuse a file that would be too large once decoded, from its head alone.
 
     Raises
     ------
@@ -79,7 +73,7 @@ def _shape(path: str, suffix: str) -> tuple[int, int]:
 
 
 def refusal(error: BaseException, names: Mapping[str | None, str]) -> str:
-    """What a visitor is told: the message with known paths by their role, and without any other folder.
+    """The message that a visitor gets: known paths appear by their role, and no folder is named.
 
     Parameters
     ----------

@@ -1,6 +1,4 @@
-"""The page itself: Gradio components, and what happens when they are used."""
-
-from __future__ import annotations
+"""The page itself: its Gradio components and their actions."""
 
 import html
 from collections.abc import Iterator
@@ -140,7 +138,7 @@ def build_page(service: Service) -> Any:
 
 
 def refuse_addresses(field: Any) -> None:
-    """Take uploads only: Gradio would also fetch, for any component, what a visitor names by its http address."""
+    """Take uploads only: Gradio would also fetch any http address that a visitor names."""
     take = field.async_move_resource_to_block_cache
 
     async def take_upload(path: Any) -> Any:

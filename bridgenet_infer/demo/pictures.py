@@ -1,25 +1,22 @@
-"""What the page shows of pictures: eight bits, no larger than a screen, and the colours of a legend."""
-
-from __future__ import annotations
-
-from typing import Any
+"""Pictures for the page: eight bits, no larger than a screen, and the colours of a legend."""
 
 import cv2
 import numpy as np
-import numpy.typing as npt
+
+from bridgenet_infer.arrays import Array
 
 from ..visualise import Picture
 
 LONGEST_SIDE = 1280  # of a picture on the page; the result itself keeps its size
 
 
-def eight_bit(rgb: npt.NDArray[Any]) -> Picture:
+def eight_bit(rgb: Array) -> Picture:
     """(H, W, 3) uint8 or uint16 -> uint8."""
     return (rgb >> 8).astype(np.uint8) if rgb.dtype == np.uint16 else rgb.astype(np.uint8)
 
 
 def fit(picture: Picture, longest: int = LONGEST_SIDE) -> Picture:
-    """Shrink a picture to what a page shows; smaller ones stay as they are."""
+    """Shrink a picture to the size of a page; smaller ones stay as they are."""
     height, width = picture.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:

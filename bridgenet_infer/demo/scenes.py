@@ -1,22 +1,19 @@
-"""Rendered scenes with exact depth, which every installation has."""
-
-from __future__ import annotations
+"""Rendered scenes with exact depth. Every installation has them."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from bridgenet_infer.arrays import Array
 
 from ..files import find_shared_file
 from ..pipeline.holes import fill_holes
 from ..pipeline.restore import nearest
 from ..read import read_depth, read_rgb
 from ..weights.manifest import PACKAGE_FOLDER
-
-Array = npt.NDArray[Any]
 
 SCENES = ("desk", "street")
 SCENE_SCALES = (4, 8, 16)
@@ -26,7 +23,7 @@ FIELD_OF_VIEW = 60.0  # horizontal, degrees
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is compared.
+    """The inputs of one comparison.
 
     Attributes
     ----------

@@ -1,6 +1,4 @@
-"""What happens behind the page, from what was chosen to what is shown; knows nothing of Gradio."""
-
-from __future__ import annotations
+"""The work behind the page, from a visitor's choice to pictures and files. It knows nothing of Gradio."""
 
 import tempfile
 from collections.abc import Iterator
@@ -27,12 +25,12 @@ NAMES = ("the RGB file", "the depth file", "the file of exact depth")
 
 
 class Refusal(Exception):
-    """What was chosen cannot be up-sampled; the message is fit for strangers."""
+    """The choice cannot be up-sampled; the message is fit for strangers."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a visitor has chosen.
+    """The choice of a visitor.
 
     Attributes
     ----------
@@ -116,7 +114,7 @@ class Service:
         self.weights = {self.first: weights, **{name: name for name in bundled if name != self.first}}
 
     def preview(self, choice: Choice) -> tuple[Picture, Picture, str] | None:
-        """RGB, LR depth and what they are; None while own files are missing.
+        """RGB, LR depth and a line about them; None while own files are missing.
 
         Raises
         ------
@@ -146,10 +144,7 @@ class Service:
                 raise ValueError(f"weights must be one of {', '.join(self.weights)}, got {settings.weights!r}")
             upsampler, inputs = self._load(self.weights[settings.weights]), choice.load()
             result = compare(
-                upsampler,
-                inputs,
-                settings.scale if choice.source == OWN else "auto",
-                fill_holes=settings.fill_holes,
+                upsampler, inputs, settings.scale if choice.source == OWN else "auto", fill_holes=settings.fill_holes
             )
             view = settings.field_of_view if choice.source == OWN else FIELD_OF_VIEW
             return self._show(inputs, result, view, str(upsampler.device))
@@ -183,7 +178,7 @@ class Service:
 
 @contextmanager
 def _refusing(choice: Choice) -> Iterator[None]:
-    """What reading and up-sampling refuse, as a `Refusal`; anything else is a mistake of ours and passes."""
+    """Turn errors of reading and up-sampling into a `Refusal`; any other error is a mistake of ours and passes."""
     try:
         yield
     except REFUSALS as error:

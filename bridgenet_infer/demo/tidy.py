@@ -1,6 +1,4 @@
-"""Files of visitors are kept for an hour, and fewer when there are many."""
-
-from __future__ import annotations
+"""Delete files of visitors after an hour, and earlier if there are many."""
 
 import os
 import time

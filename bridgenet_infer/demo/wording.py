@@ -1,17 +1,12 @@
-"""What the page says about a run, as HTML; every text that comes from outside is escaped."""
-
-from __future__ import annotations
+"""The texts of the page about a run, as HTML. Every text from outside is escaped."""
 
 from html import escape
-from typing import Any
 
-import numpy.typing as npt
+from bridgenet_infer.arrays import Array
 
 from ..visualise import DEPTH_COLOURS, ERROR_COLOURS, Span
 from .compare import Comparison, Errors
 from .pictures import gradient
-
-Array = npt.NDArray[Any]
 
 HEADING = """<h1>Sharp depth from an RGB image and low-resolution depth</h1>
 <p>bridgenet-infer up-samples a depth map to the size of its RGB image. Here its result lies beside bicubic
@@ -35,7 +30,7 @@ CLOUD = (
 
 
 def facts(run: Comparison, unit: str, device: str) -> str:
-    """Errors against bicubic, time, what was used, and the API's warnings."""
+    """Errors beside bicubic's, time, weights and device, and the API's warnings."""
     height, width = run.depth.shape
     boxes = [("time", f"{run.seconds:.2f} s", f"the API's call, on {device}")]
     if run.errors is not None:
@@ -64,7 +59,7 @@ def facts(run: Comparison, unit: str, device: str) -> str:
 
 
 def given(rgb: Array, lr_depth: Array) -> str:
-    """What went in: sizes and dtypes, under the two pictures."""
+    """Sizes and dtypes of the inputs, for the line under the two pictures."""
     words = [f"{name} {a.shape[1]} × {a.shape[0]}, {a.dtype}" for name, a in (("RGB", rgb), ("depth", lr_depth))]  # noqa: RUF001
     return '<div class="sides">' + "".join(f"<span>{escape(word)}</span>" for word in words) + "</div>"
 

@@ -1,6 +1,4 @@
-"""Command line of the export."""
-
-from __future__ import annotations
+"""The command line of the export."""
 
 import argparse
 import sys
@@ -16,7 +14,7 @@ from .parity import check_parity
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line of the export; exit code 1 if the file does not do what torch does."""
+    """Export a network; exit code 1 if the file gives other results than PyTorch."""
     parser = argparse.ArgumentParser(
         prog="python -m bridgenet_infer.export", description="Write the network as ONNX or OpenVINO."
     )

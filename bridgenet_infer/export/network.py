@@ -1,6 +1,4 @@
-"""Writing the network as an ONNX or OpenVINO file, with what surrounds it described in the metadata."""
-
-from __future__ import annotations
+"""Write the network as an ONNX or OpenVINO file. Its metadata describe the steps before and after it."""
 
 import logging
 import os
@@ -98,7 +96,8 @@ def choose_network(upsampler: DepthUpsampler, scale: float | None) -> BridgeNet:
         raise ValueError(f"weights {upsampler.name!r} are a converted network already")
     if network.config.normalisation != "local":
         raise ValueError(
-            f"weights {upsampler.name!r} are of the first generation: their surroundings are no longer told"
+            f"weights {upsampler.name!r} normalise depth by the range of the whole image: exported files describe "
+            "local normalisation alone"
         )
     return network
 

@@ -1,6 +1,4 @@
-"""An exported file against torch, on the inputs that the network gets for real pairs."""
-
-from __future__ import annotations
+"""Compare an exported file with PyTorch on the network's inputs for real pairs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Building blocks shared by both subnetworks."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """The whole BridgeNet graph: DSRNet and MDENet joined by HABdg and CGBdg (Figure 2)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """The two bridges between MDENet and DSRNet (Sections 3.2 and 3.3)."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

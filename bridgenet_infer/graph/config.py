@@ -1,4 +1,4 @@
-"""Everything about the graph that the paper leaves open, in one frozen dataclass."""
+"""The configuration of the graph: every choice that the paper leaves open, in one frozen dataclass."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """DSRNet: interpolated LR depth + guidance -> the residual that makes D_SR of it (Section 3.1, Figure 2)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """MDENet: RGB -> estimated depth D_DE (Section 3.1, after the CLIFF fusion of its reference [44])."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -33,7 +31,7 @@ class FeaturePyramid(nn.Module):
 
 
 class CrossLevelFusion(nn.Module):
-    """CLIFF: high-level features select what is accurate in the low-level ones.
+    """CLIFF: high-level features select the accurate parts of the low-level ones.
 
     Shapes: low (B, P, h, w), high (B, P, h/2, w/2) -> (B, P, h, w).
     """

@@ -1,1 +1,1 @@
-"""From checked inputs to results in the caller's unit: what happens to depth around the network."""
+"""The steps around the network, from the check of the inputs to results in the caller's unit."""

@@ -1,6 +1,4 @@
-"""Sweeping over images in rows of tiles and blending them: no more than one row of tiles is held."""
-
-from __future__ import annotations
+"""Blend tiles row by row, so that memory holds no more than one row of tiles."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -1,6 +1,4 @@
-"""The inputs of one tile, cut out of RGB image and LR depth: nothing larger than a tile is made here."""
-
-from __future__ import annotations
+"""Cut the inputs of one tile out of RGB image and LR depth, without any array larger than a tile."""
 
 from collections.abc import Sequence
 

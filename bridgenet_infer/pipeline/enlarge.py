@@ -1,21 +1,18 @@
-"""Windows of enlarged LR maps, as tiles and rows need them: never the whole, yet cut from it."""
-
-from __future__ import annotations
+"""Enlarge windows of LR maps. A window equals the same part of the whole enlarged map, which is never made."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from bridgenet_infer.arrays import Array
+
 from ..backends.devices import upload
 
-Array = npt.NDArray[Any]
 SUPPORT = 2  # of the cubic kernel, in LR pixels
 BLOCK = 64  # HR pixels enlarged by one matrix
 MOST_TAPS = 64  # kept: the frames of a stream need the same ones
@@ -98,7 +95,7 @@ def enlarge(
 
 
 def _read_blocks(x: Tensor, axis: int, taps: Taps) -> Tensor:
-    """What each block reads along an axis, (blocks, *); copies of slices take a fifth of an index's time."""
+    """The samples that each block reads along an axis, (blocks, *); slices take a fifth of the time of an index."""
     return torch.stack([x.narrow(axis, first, taps.weights.shape[-1]) for first in taps.firsts])
 
 

@@ -1,17 +1,15 @@
-"""Filling of invalid depth by one fixed rule, so that interpolation and network see a complete map."""
-
-from __future__ import annotations
+"""Fill invalid depth by one fixed rule, so that interpolation and network see a complete map."""
 
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
+from bridgenet_infer.arrays import Array, Mask
+
 Indices = npt.NDArray[np.int64]
 Box = tuple[slice, slice]  # a window's rows and columns
 
@@ -110,7 +108,7 @@ def _find_in_image(valid: Mask) -> list[tuple[Indices, Indices]]:
 
 @dataclass(frozen=True)
 class _Level:
-    """What is to be known about one step.
+    """The data of one step.
 
     Attributes
     ----------
@@ -176,7 +174,7 @@ def _flood(valid: Mask, levels: list[_Level], core: Box) -> tuple[Indices, Indic
 
 
 def _grown(box: Box, step: int, shape: tuple[int, ...]) -> Box:
-    """A window and what lies up to a step around it, within an image of (h, w)."""
+    """A window and its surroundings up to a step away, within an image of (h, w)."""
     down, across = (slice(max(s.start - step, 0), min(s.stop + step, side)) for s, side in zip(box, shape, strict=True))
     return down, across
 
@@ -208,7 +206,7 @@ def _valid_beside(valid: Mask, step: int) -> npt.NDArray[np.uint8]:
 
 
 def _spread(marked: Mask, step: int) -> Mask:
-    """(h, w): what is marked, and its eight neighbours at a step."""
+    """(h, w): the marked samples, and the eight neighbours of each at a step."""
     row = marked.copy()
     row[:, step:] |= marked[:, :-step]
     row[:, :-step] |= marked[:, step:]
@@ -219,7 +217,7 @@ def _spread(marked: Mask, step: int) -> Mask:
 
 
 class _Keys:
-    """What every sample of an image knows: its squared distance to its source, that one's row and its column.
+    """The knowledge of every sample of an image: the squared distance to its source, and the source's row and column.
 
     They are the digits of one number, so that the least key is the best source. A hole that knows none is its own
     source, and `NEVER` is added.

@@ -1,21 +1,17 @@
-"""The LR depth of one image as network and result need it: in float32 above a pivot, beside its local range."""
-
-from __future__ import annotations
+"""The LR depth of one image in float32 above a pivot, and its local range."""
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from bridgenet_infer.arrays import Array, Mask
 
 from ..graph.config import Reference
 from .holes import fill_holes
 from .normalise import image_range, local_range
-
-Array = npt.NDArray[Any]
 
 HEADROOM = 100  # depth lies below 2^100: sums, overshoot and 8 times the reach stay finite, 1e-68 of it above 0
 LEAST_EXPONENT = -1000  # of the unit: that of the least float64 and its reciprocal are both finite
@@ -44,7 +40,7 @@ class LocalDepth:
         return depth.double().mul_(self.unit).add_(self.pivot)
 
 
-def measure_local_depth(depth: Array, seen: npt.NDArray[np.bool_], reference: Reference = "local") -> LocalDepth:
+def measure_local_depth(depth: Array, seen: Mask, reference: Reference = "local") -> LocalDepth:
     """Fill the holes of a whole image and measure the range around every sample.
 
     Parameters

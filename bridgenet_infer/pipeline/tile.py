@@ -1,4 +1,4 @@
-"""Cutting one axis of an image into overlapping spans whose windows sum to one."""
+"""Cut each axis of an image into overlapping spans whose windows sum to one."""
 
 from __future__ import annotations
 

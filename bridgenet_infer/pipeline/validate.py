@@ -1,21 +1,19 @@
-"""Inputs of any accepted kind -> canonical arrays; everything that is wrong with them is said here."""
-
-from __future__ import annotations
+"""Check inputs of any accepted kind and turn them into canonical arrays; wrong ones are refused here."""
 
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
 
+from bridgenet_infer.arrays import Array, Mask
+
 from ..read import PIL_DEPTH_MODES
 
-Array = npt.NDArray[Any]
-ArrayLike = npt.NDArray[Any] | Image.Image | Tensor
+ArrayLike = Array | Image.Image | Tensor
 Size = tuple[int, int]
 
 MIN_SCALE, MAX_SCALE = 2, 16
@@ -45,7 +43,7 @@ class LowResolutionDepth:
     """
 
     raw: Array
-    valid: npt.NDArray[np.bool_]
+    valid: Mask
     container: Literal["numpy", "pil", "torch"]
     batched: bool
     device: torch.device
@@ -79,7 +77,7 @@ def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolut
         # forced: off its device and its graph, a lazy negation carried out
         raw, container, device = lr_depth.numpy(force=True), "torch", lr_depth.device
     elif isinstance(lr_depth, np.ma.MaskedArray):
-        raise TypeError("lr_depth must not be a masked array: .filled(0) makes holes of what is masked")
+        raise TypeError("lr_depth must not be a masked array: .filled(0) turns masked samples into holes")
     elif isinstance(lr_depth, np.ndarray):
         raw = np.asarray(lr_depth)  # a matrix would stay 2-D
     else:
@@ -98,8 +96,8 @@ def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolut
     return LowResolutionDepth(batch, valid, container, raw.ndim == 3, device)  # type: ignore[arg-type]
 
 
-def _find_valid(raw: Array, invalid: float | None) -> npt.NDArray[np.bool_]:
-    valid: npt.NDArray[np.bool_] = raw != 0
+def _find_valid(raw: Array, invalid: float | None) -> Mask:
+    valid: Mask = raw != 0
     if raw.dtype.kind == "f":
         valid &= np.isfinite(raw)
     if invalid is not None:
@@ -110,7 +108,7 @@ def _find_valid(raw: Array, invalid: float | None) -> npt.NDArray[np.bool_]:
 
 
 def suspect_marker(depth: LowResolutionDepth) -> str:
-    """What looks like a mark for holes and would be taken for depth: a frequent value far beyond all others; or ""."""
+    """A warning of a frequent value far beyond all others, which may mark holes; "" if there is none."""
     values = depth.raw[depth.valid]
     if values.size == 0:
         return ""

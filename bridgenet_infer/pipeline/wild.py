@@ -1,14 +1,9 @@
-"""Single wild samples: one of 1e10 among metres cannot be learnt, and would be the reach of all depth around it."""
-
-from __future__ import annotations
-
-from typing import Any
+"""Find single wild samples: one of 1e10 among metres would spoil the local range of all depth around it."""
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
+from bridgenet_infer.arrays import Array, Mask
 
 SHARES = (0.05, 0.95)  # of the samples: between them lies the image's range
 FAR = 99  # ranges from the image's median; what is nearer is not looked at

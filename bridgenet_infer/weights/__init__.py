@@ -1,4 +1,4 @@
-"""Pretrained weights: where they lie, whether they are what the manifest says, and the graph they make."""
+"""Pretrained weights: find them, check them against the manifest, and build the graph."""
 
 from .checkpoint import checkpoint_bytes, compiled_bytes, load_checkpoint
 from .load import Checkpoint, available_weights, load_weights

@@ -1,10 +1,8 @@
-"""One checkpoint file: safetensors with the graph's config in its metadata; no pickle, strict loading.
+"""Read and write one checkpoint: a safetensors file with the graph's configuration in its metadata.
 
 Two kinds: the graph's own tensors, or a network converted for OpenVINO, whose two files are its tensors. Of several
 networks, one for each of some scales, the tensors' names begin with the scale.
 """
-
-from __future__ import annotations
 
 import json
 import math
@@ -94,7 +92,7 @@ def _prefix(scale: float) -> str:
 def _make_graph(config: BridgeNetConfig, tensors: dict[str, Tensor]) -> BridgeNet:
     for name, tensor in tensors.items():
         if not tensor.is_floating_point() or not tensor.isfinite().all():
-            raise ValueError(f"{name} holds something else than finite numbers with a fraction ({tensor.dtype})")
+            raise ValueError(f"{name} must hold finite floating-point numbers, got {tensor.dtype}")
     if config.block_count > len(tensors):
         raise ValueError(
             f"its config asks for {config.block_count} residual blocks, the file has {len(tensors)} tensors"

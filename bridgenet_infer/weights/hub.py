@@ -1,9 +1,7 @@
-"""Files from the Hugging Face Hub: cache first, content checked, one answer within bounded time.
+"""Get files from the Hugging Face Hub: from the cache if possible, with their content checked, in bounded time.
 
 The client itself checks no content, not even that of its cache, and repeats failed requests for half a minute.
 """
-
-from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,7 +24,7 @@ def cached_path(repo_id: str, filename: str, revision: str | None) -> Path | Non
 
 
 def fetch(repo_id: str, filename: str, revision: str | None, check: Callable[[Path], T]) -> T:
-    """What `check` makes of a file: of the cached one without touching the network, else of a download.
+    """The result of `check` for a file: for the cached one without any network, else for a download.
 
     Parameters
     ----------
@@ -62,7 +60,7 @@ def fetch(repo_id: str, filename: str, revision: str | None, check: Callable[[Pa
 
 
 def _check_cached(repo_id: str, filename: str, revision: str | None, check: Callable[[Path], T]) -> T:
-    """What `check` makes of the cached file; FileNotFoundError if there is none."""
+    """The result of `check` for the cached file; FileNotFoundError if there is none."""
     path = cached_path(repo_id, filename, revision)
     if path is None:
         raise FileNotFoundError(f"{_in_words(repo_id, filename, revision)} is not in the Hub cache")
@@ -104,7 +102,7 @@ def _in_words(repo_id: str, filename: str, revision: str | None) -> str:
 
 
 def first_cause(error: BaseException) -> str:
-    """What went wrong in the first place, in one line: the client wraps it in advice."""
+    """The first cause of an error in one line: the client wraps it in advice."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = str(error).strip().partition("\n")[0]

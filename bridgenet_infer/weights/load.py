@@ -1,6 +1,4 @@
-"""From what a user names to a verified graph: path, bundled file, Hub cache, Hub."""
-
-from __future__ import annotations
+"""Turn the name, path or repository that a user gives into a verified graph."""
 
 import hashlib
 import os
@@ -85,7 +83,7 @@ def load_weights(weights: str | os.PathLike[str], revision: str | None = None) -
 
 
 def load_entry(entry: ManifestEntry) -> Checkpoint:
-    """Load what a manifest entry describes: the bundled file, else from the Hub at its pinned commit."""
+    """Load the checkpoint of a manifest entry: the bundled file, else the Hub's at its pinned commit."""
     if entry.bundled_path.is_file() or entry.repo_id is None:
         return _verified(entry, entry.bundled_path)
     return fetch(entry.repo_id, entry.file, entry.revision, lambda path: _verified(entry, path))

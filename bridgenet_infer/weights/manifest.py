@@ -1,6 +1,4 @@
-"""The manifest: which checkpoints there are, and the size and sha256 that each must have."""
-
-from __future__ import annotations
+"""The manifest of checkpoints, which gives the size and the sha256 of each."""
 
 import hashlib
 import json

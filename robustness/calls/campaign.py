@@ -5,9 +5,6 @@ leave their inputs as they were; the others must be refused with a TypeError or 
 raises. No call may take more than `--seconds` of processor time or more than `--memory` MiB of new memory.
 """
 
-from __future__ import annotations
-
-import argparse
 import linecache
 import traceback
 import warnings
@@ -21,6 +18,7 @@ import torch
 from PIL import Image
 
 import bridgenet_infer
+from benchmarks.command import command_line
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.weights import Checkpoint
 from robustness.calls.changes import change
@@ -38,13 +36,12 @@ PACKAGE = str(Path(bridgenet_infer.__file__).parent)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of the campaign; 1 if there were faults."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "robustness")
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, metavar="INDEX", help="run one, in this process, with its traceback")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--memory", type=float, default=256, help="MiB that one call may take")
-    parser.add_argument("--out", type=Path, default=Path("out", "robustness"))
     options = parser.parse_args(arguments)
     if options.only is not None:
         print(check(options.seed, options.only))
@@ -55,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check(seed: int, index: int) -> Verdict:
-    """Generate and make one call; AssertionError, or whatever it raised, if it is at fault."""
+    """Generate and make one call; raises an AssertionError, or the call's own error, if it is at fault."""
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, index])
     kind = rng.random()
@@ -125,7 +122,7 @@ def _check_lr_consistency(rng: Generator) -> Verdict:
 
 
 def check_refusal(error: Exception) -> None:
-    """TypeError or ValueError with a message, from a `raise` of the package: not what some library stumbled on."""
+    """Check that an error is a TypeError or ValueError with a message, from a `raise` of the package itself."""
     assert isinstance(error, TypeError | ValueError), f"{type(error).__name__}: {error}"
     assert str(error).strip(), f"{type(error).__name__} without a message"
     last = traceback.extract_tb(error.__traceback__)[-1]
@@ -163,7 +160,7 @@ def _bytes(given: Any) -> bytes:
 
 
 def _words(case: Case) -> str:
-    """What the refusal should have been about."""
+    """The inputs of a call that should have been refused."""
     shown = [
         f"{type(x).__name__} {getattr(x, 'dtype', '')} {getattr(x, 'shape', '')}" for x in (case.rgb, case.lr_depth)
     ]

@@ -1,6 +1,4 @@
-"""Calls that are not valid: one thing about a valid one is changed to what must be refused, or may be."""
-
-from __future__ import annotations
+"""Wrong calls: one argument of a valid call is changed, so that the call must, or may, be refused."""
 
 import warnings
 from collections.abc import Callable
@@ -11,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 
 from robustness.calls.inputs import Case, pack_depth
 from robustness.draw import Generator, pick
 
-Array = npt.NDArray[Any]
 Change = Callable[[Generator, Case], Case]
 
 # "longdouble" is float128 here
@@ -48,7 +44,7 @@ def wrong_rgb_dtype(rng: Generator, case: Case) -> Case:
 
 
 def wrong_kind(rng: Generator, case: Case) -> Case:
-    """What is no image at all."""
+    """Objects that are no image at all."""
     return refused(case, **{pick(rng, ["rgb", "lr_depth"]): pick(rng, NO_IMAGES)})
 
 

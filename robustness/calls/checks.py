@@ -1,6 +1,4 @@
-"""What must hold of every result, worked out here by other means than the package's own."""
-
-from __future__ import annotations
+"""Check every result against the promises of the documentation, by other means than the package's own."""
 
 import math
 from typing import Any
@@ -11,11 +9,11 @@ import torch
 from PIL import Image
 
 from bridgenet_infer import UpsampledDepth
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.pipeline.holes import fill_holes
 from robustness.calls.inputs import Case
 from testing.bounded import RESIDUAL
 
-Array = npt.NDArray[Any]
 # a hundred LR pixels with one smooth surface; the bounds of a whole scene (docs/results.md) are tighter
 LR_KERNEL = (0.06, 0.2, 0.015)
 ROUNDING = 1e-4  # of the range: float32, here and there
@@ -141,7 +139,7 @@ def check_lr_kernel(lr: Array, result: Array) -> None:
 
 
 def find_holes(raw: Array, invalid: Any) -> Array:
-    """0, and in floats what is not finite, and the marker as the dtype holds it."""
+    """Holes: 0, floats that are not finite, and the marker as the dtype holds it."""
     holes: Array = raw == 0
     if raw.dtype.kind == "f":
         holes |= ~np.isfinite(raw)

@@ -1,20 +1,17 @@
-"""Inputs that the public call must take: every container, dtype, memory layout, value pattern and option."""
-
-from __future__ import annotations
+"""Draw valid inputs of the public call: every container, dtype, memory layout, value pattern and option."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.pipeline.validate import DEPTH_DTYPES
 from robustness.draw import Generator, pick
 
-Array = npt.NDArray[Any]
 LARGEST = 112  # HR pixels: tiles of 64 make two of it
 
 # least and largest depth; the last of each dtype reaches its limits
@@ -32,7 +29,7 @@ PIL_RGB = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "H
 
 @dataclass(frozen=True)
 class Case:
-    """One call and what is known about it.
+    """One call and the facts that are known about it.
 
     Attributes
     ----------

@@ -1,20 +1,17 @@
-"""Calls of `register_depth` and of a `DepthStream`, good and bad."""
-
-from __future__ import annotations
+"""Draw good and bad calls of `register_depth` and of a `DepthStream`."""
 
 from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import intrinsic_matrix
 from bridgenet_infer.registration import register_depth
 from bridgenet_infer.stream import DepthStream
 from robustness.draw import Generator, pick
 
-Array = npt.NDArray[Any]
 Call = Callable[[], None]
 
 

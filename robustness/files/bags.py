@@ -1,6 +1,4 @@
-"""Damaged recordings of ROS 1 and ROS 2, up-sampled from beginning to end. Needs the extra bags."""
-
-from __future__ import annotations
+"""Damage recordings of ROS 1 and ROS 2, and up-sample them from beginning to end. It needs the extra bags."""
 
 import shutil
 import tempfile

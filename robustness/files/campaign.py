@@ -6,9 +6,6 @@ array (network, bag) as documented; without any other warning, within `--seconds
 and without the death of the process.
 """
 
-from __future__ import annotations
-
-import argparse
 import os
 import tempfile
 import warnings
@@ -20,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.command import command_line
 from robustness.draw import pick
 from robustness.files.damage import any_damage
 from robustness.files.formats import Format, clear, formats
@@ -37,7 +35,7 @@ SPEAKERS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of the campaign; 1 if there were faults."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "robustness")
     parser.add_argument("--files", type=int, default=2_000, help="of each format")
     parser.add_argument(
         "--formats", nargs="+", choices=list(all_formats()), default=list(all_formats()), metavar="FORMAT"
@@ -46,7 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs=2, metavar=("FORMAT", "INDEX"), help="read one, in this process")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--memory", type=float, default=2048, help="MiB that reading one may take")
-    parser.add_argument("--out", type=Path, default=Path("out", "robustness"))
     options = parser.parse_args(arguments)
     if options.only is not None:
         print(check_file(options.only[0], options.seed, int(options.only[1])))
@@ -64,7 +61,7 @@ def check_place(places: Sequence[tuple[str, int]], seed: int, index: int) -> Ver
 
 
 def check_file(name: str, seed: int, index: int) -> Verdict:
-    """Make, damage and read one file; AssertionError, or whatever came, if the reader is at fault."""
+    """Make, damage and read one file; AssertionError, or the reader's own error, if the reader is at fault."""
     torch.set_num_threads(1)
     kind, rng = all_formats()[name], np.random.default_rng([seed, index])
     folder = Path(tempfile.gettempdir(), f"bridgenet-damaged-{os.getpid()}")

@@ -1,6 +1,4 @@
-"""Damage to any file's bytes: what transfers, disks, servers and programs that lie about sizes leave behind."""
-
-from __future__ import annotations
+"""Damage the bytes of any file, as broken transfers, disks and servers do."""
 
 import json
 from collections.abc import Callable
@@ -36,7 +34,7 @@ def block_lost(payload: bytes, rng: Generator) -> bytes:
 
 
 def zeros_of_the_same_size(payload: bytes, rng: Generator) -> bytes:
-    """What a full disk or a lost page cache leaves."""
+    """Zeros as a full disk or a lost page cache leaves them."""
     return bytes(len(payload))
 
 
@@ -56,7 +54,7 @@ def pointer(payload: bytes, rng: Generator) -> bytes:
 
 
 def error_page(payload: bytes, rng: Generator) -> bytes:
-    """What a server sent instead."""
+    """Another document that a server sent instead."""
     return PAGE
 
 

@@ -1,8 +1,5 @@
-"""The readers of files: what a good one is, how it is damaged, and what must hold of what is read all the same."""
+"""Formats of files: for each a good file, ways to damage it, and the checks of arrays that are read all the same."""
 
-from __future__ import annotations
-
-import hashlib
 import io
 import json
 import shutil
@@ -14,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 
@@ -27,9 +23,8 @@ from robustness.draw import Generator
 from robustness.files import lies as file_lies
 from robustness.files.damage import json_damage
 from robustness.files.lies import Lie
+from testing.hub_server import manifest_entry
 from testing.tiny import tiny_model
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -121,8 +116,7 @@ def make_manifest(seed: int) -> bytes:
 def put_manifest(folder: Path, seed: int) -> None:
     """Beside the checkpoint."""
     payload = make_checkpoint(seed)
-    entry = {"name": "tiny", "file": "tiny.safetensors", "sha256": hashlib.sha256(payload).hexdigest(),
-             "size": len(payload), "scales": [2, 16]}  # fmt: skip
+    entry = manifest_entry(payload)
     (folder / MANIFEST).write_text(json.dumps({"checkpoints": [entry]}))
 
 

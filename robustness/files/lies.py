@@ -1,6 +1,4 @@
-"""Well-formed files that lie: huge sizes, bombs, odd fields. All checksums are right."""
-
-from __future__ import annotations
+"""Make well-formed files that lie: huge sizes, bombs and odd fields under right checksums."""
 
 import io
 import json
@@ -49,7 +47,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, bits: int, colour: int, data: bytes, extra: bytes = b"", interlace: int = 0) -> bytes:
-    """A PNG whose header says what it is told to."""
+    """A PNG with any header."""
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, interlace)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
@@ -206,7 +204,7 @@ def npz_lie(payload: bytes, rng: Generator) -> bytes:
 
 @lru_cache
 def npz_bomb(megabytes: int) -> bytes:
-    """Zeros that inflate a thousandfold; up to 4095 MiB, what a plain zip holds."""
+    """Zeros that inflate a thousandfold; up to 4095 MiB, the limit of a plain zip."""
     name, size = b"depth.npy", megabytes * 2**20
     header = npy(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({megabytes * 1024}, 1024), }}", b"")
     checksum = zlib.crc32(header)

@@ -1,10 +1,8 @@
-"""Do the tests notice small wrong changes to the code? Depth handling, tiling and weights, one change at a time.
+"""Change the code of depth handling, tiling and weights in small wrong ways, and see whether the tests notice.
 
 Runs where mutmut is installed: `make mutants`. Tests are collected once; each mutant is a fork of that process in which
 one module has been executed again with the change, so it costs no imports.
 """
-
-from __future__ import annotations
 
 import argparse
 import contextlib
@@ -63,7 +61,7 @@ PATIENCE = 10, 5  # seconds, and times what the tests take without a change
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one mutant: killed, timeout or survived; and the test that noticed it."""
+    """The outcome of one mutant: killed, timeout or survived; and the test that noticed it."""
 
     module: str
     line: int
@@ -134,7 +132,7 @@ class Trial:
 
 
 def execute(module: ModuleType, source: str) -> None:
-    """Execute a module's changed source in its place; what others have imported from it is replaced there, too."""
+    """Execute a module's changed source in its place; names that others have imported from it are replaced, too."""
     names = vars(module)
     before = dict(names)
     exec(compile(source, str(module.__file__), "exec"), names)
@@ -191,7 +189,7 @@ class Load:
             os._exit(1)
 
     def communicate(self, timeout: float) -> tuple[str, str]:
-        """Wait for the end; what was written to both streams."""
+        """Wait for the end; the text of both streams."""
         self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         out, err = (os.pread(file, os.fstat(file).st_size, 0).decode() for file in self.files)
         return out, err

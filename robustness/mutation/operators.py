@@ -1,6 +1,4 @@
-"""Small wrong changes to one module's source: mutmut's operators, without those that a type checker sees, and more."""
-
-from __future__ import annotations
+"""Make small wrong changes to a module's source: mutmut's operators that no type checker sees, and further ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,7 +55,7 @@ def make_mutants(source: str) -> list[Mutant]:
 
 
 def _changes(node: cst.CSTNode, depth: int) -> Iterator[tuple[cst.CSTNode, cst.CSTNode]]:
-    """All replacements of a node and of what is in it."""
+    """All replacements of a node and of the nodes in it."""
     if m.matches(node, DOCSTRING) or (depth < 3 and m.matches(node, ALIAS)):  # aliases stand in no function
         return
     if isinstance(node, cst.Raise) or m.matches(node, WARNING | m.Expr(value=m.Call()) | m.AugAssign()):
@@ -79,7 +77,7 @@ def _changes(node: cst.CSTNode, depth: int) -> Iterator[tuple[cst.CSTNode, cst.C
 
 
 def _forced(test: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
-    """Always false and always true; the condition is still computed, so that what it assigns or raises stays."""
+    """Always false and always true; the condition is still computed, for its assignments and errors."""
     inner = test.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
     yield cst.BooleanOperation(inner, cst.And(), cst.Name("False"))
     yield cst.BooleanOperation(inner, cst.Or(), cst.Name("True"))

@@ -1,4 +1,4 @@
-"""The demo page at twice its capacity: `python -m robustness page --minutes 5`, in an environment with Gradio.
+"""Load the demo page with twice its capacity: `python -m robustness page --minutes 5`, in an environment with Gradio.
 
 Twice as many visitors as can be served and wait upload files of their own through HTTP, ask for a run and download the
 result. Each must get the very array that the API gives for its files, or be refused in plain words. Watched are the
@@ -6,9 +6,6 @@ server's resident size and its temporary files, of which it may keep little here
 Linux only (/proc).
 """
 
-from __future__ import annotations
-
-import argparse
 import io
 import os
 import tempfile
@@ -18,20 +15,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 from robustness.page.visitors import Server, Visitor, fetch, files_of, serving
 from robustness.processes.load import WARM_UP, growth, table_rows
 from testing.memory import resident_mb
 
-Array = npt.NDArray[Any]
 MOST_GROWTH_MB = 64.0  # of the server after the warm-up
 TOLD = ("Queue is full", "too many uploads at once")  # refusals in plain words
 RGB_SIZE, LR_SIZE = (96, 128), (12, 16)
@@ -39,7 +35,7 @@ RGB_SIZE, LR_SIZE = (96, 128), (12, 16)
 
 @dataclass(frozen=True)
 class Visits:
-    """What became of the requests; sizes in MB, latencies in seconds of those who were served."""
+    """The outcomes of the requests; sizes in MB, latencies of served visitors in seconds."""
 
     visitors: int
     seconds: float
@@ -60,7 +56,7 @@ class Visits:
 
     @property
     def failures(self) -> list[str]:
-        """What must not be; [] if all is well."""
+        """Broken promises; [] if all is well."""
         rules = {
             f"grown by {self.growth_mb:.1f} MB": self.growth_mb > MOST_GROWTH_MB,
             "nobody was served": not self.answered,
@@ -71,11 +67,10 @@ class Visits:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: exit code 1 if something was lost or wrong, or grew."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "robustness")
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--kept", type=int, default=32, help="MiB of temporary files that the server may keep")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("out", "robustness"))
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         with serving(Path(temporary), torch.get_num_threads(), options.kept * 2**20) as server:
@@ -88,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def crowd(server: Server, seconds: float, kept_mb: float, seed: int = 0, pause: float = 1.0) -> Visits:
-    """Visitors beyond what is served and waits, each asking again as soon as it has its answer, for so long."""
+    """Send more visitors than fit into the queue; each asks again as soon as it has its answer, for so many seconds."""
     from bridgenet_infer.demo.page import QUEUE
 
     upsampler = DepthUpsampler.from_pretrained("default", device="cpu")
@@ -137,7 +132,7 @@ def crowd(server: Server, seconds: float, kept_mb: float, seed: int = 0, pause: 
 
 
 def ask_once(server: Server, upsampler: DepthUpsampler, rng: np.random.Generator, session: str) -> str:
-    """One visit with new files; what the visitor was told if it was refused, "" if it got its result.
+    """One visit with new files; the text of a refusal, or "" if the visitor got its result.
 
     Raises
     ------

@@ -1,6 +1,4 @@
-"""The demo as its users start it, and visitors without a browser who ask it for runs."""
-
-from __future__ import annotations
+"""Start the demo as its users do, and ask it for runs as visitors without a browser."""
 
 import json
 import os
@@ -95,7 +93,7 @@ class Visitor:
         (self.call,) = [d["id"] for d in config["dependencies"] if [self.button, "click"] in map(list, d["targets"])]
 
     def upload(self, name: str, content: bytes) -> dict[str, Any]:
-        """Send a file; what stands for it in `ask`."""
+        """Send a file; returns its reference for `ask`."""
         status, text = fetch(f"{self.address}/gradio_api/upload", form(name, content), FORM)
         if status != 200:
             raise RuntimeError(f"{name} was not taken: {status} {text!r}")
@@ -111,7 +109,7 @@ class Visitor:
         return status, text.decode()
 
     def outcome(self) -> dict[str, Any]:
-        """What becomes of it: with "data", or with "error"."""
+        """The outcome of the request, with "data" or with "error"."""
         url = f"{self.address}/gradio_api/queue/data?session_hash={self.session}"
         with urllib.request.urlopen(url, timeout=PATIENCE) as events:
             for line in events:

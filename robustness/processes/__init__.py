@@ -1,1 +1,1 @@
-"""Long-running commands that are killed, or meet full disks, and many threads on one up-sampler."""
+"""Campaigns that kill long-running commands, fill their disks, or run many threads on one up-sampler."""

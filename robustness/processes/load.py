@@ -1,4 +1,4 @@
-"""Many threads on one `DepthUpsampler`: `python -m robustness load --minutes 10 --threads 8`.
+"""Call one `DepthUpsampler` from many threads: `python -m robustness load --minutes 10 --threads 8`.
 
 Each thread calls it with cases of several sizes, scales, dtypes and tiles in an order of its own, some of which must be
 refused. Every result is compared with the one that the same inputs gave beforehand, alone: equal to the bit, as long as
@@ -8,34 +8,30 @@ and must not grow after the warm-up. Linux only (/proc).
 A `DepthStream` fed faster than it can work: `python -m benchmarks.robots.soak --frames 3000 --feeds flood`.
 """
 
-from __future__ import annotations
-
-import argparse
 import threading
 import time
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_json
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 from testing.memory import resident_mb
 
-Array = npt.NDArray[Any]
 WARM_UP = 0.25  # of the time: allocators of new threads grow
 MOST_GROWTH_MB = 16.0  # from the warm-up to the end, by the fitted line; one leaked result in a hundred would be more
 
 
 @dataclass(frozen=True)
 class Case:
-    """Inputs of one call, and what it must give: an array, or an error's message if `expected` is a string."""
+    """Inputs of one call, and its expected outcome: an array, or an error's message if it is a string."""
 
     name: str
     rgb: Array
@@ -44,7 +40,7 @@ class Case:
     expected: Any = None
 
     def call(self, upsampler: DepthUpsampler) -> Any:
-        """The depth, or what a ValueError or TypeError says."""
+        """The depth, or the message of a ValueError or TypeError."""
         try:
             return upsampler(self.rgb, self.lr_depth, **self.options)
         except (ValueError, TypeError) as error:
@@ -63,7 +59,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Load:
-    """What a run counted; sizes in MB, `growth_mb` by a line fitted to what was read after the warm-up."""
+    """Counts of a run; sizes in MB, `growth_mb` by a line fitted to the sizes after the warm-up."""
 
     threads: int
     intra_op_threads: int
@@ -79,7 +75,7 @@ class Load:
 
     @property
     def failures(self) -> list[str]:
-        """What must not be; [] if all is well."""
+        """Broken promises; [] if all is well."""
         idle = [f"{name} was never called" for name, count in self.per_case.items() if not count]
         grown = [f"grown by {self.growth_mb:.1f} MB"] if self.growth_mb > MOST_GROWTH_MB else []
         return [*self.wrong, *self.warned, *idle, *grown]
@@ -87,12 +83,10 @@ class Load:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: exit code 1 if a result differed, something warned, or memory grew."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "robustness", "default")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--threads", type=int, default=8)
-    parser.add_argument("--weights", default="default")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("out", "robustness"))
     options = parser.parse_args(arguments)
     upsampler = DepthUpsampler.from_pretrained(options.weights, device="cpu", precision="fp32")
     cases = make_cases(options.seed)
@@ -179,7 +173,7 @@ def load(
 
 
 def with_results(upsampler: DepthUpsampler, cases: Sequence[Case]) -> list[Case]:
-    """The cases with what they give one after the other."""
+    """The cases, each with its outcome when no other runs."""
     return [replace(case, expected=case.call(upsampler)) for case in cases]
 
 

@@ -1,6 +1,4 @@
-"""The long-running commands on tiny inputs: how each is called, and what an undisturbed run leaves behind."""
-
-from __future__ import annotations
+"""The long-running commands on tiny inputs: the call of each, and the files that an undisturbed run leaves."""
 
 import csv
 import hashlib
@@ -69,7 +67,7 @@ class Program:
         return start(call, {MARK: str(run), "OMP_NUM_THREADS": "1", **own}, self.python)
 
     def complete(self, run: Path) -> tuple[int, str]:
-        """Run it to its end: exit code, 0 also where it found its own result, and what it said."""
+        """Run it to its end; returns the exit code, 0 also where it found its own result, and its output."""
         running = self.start(run)
         code = running.wait(LONGEST)
         if code is None:
@@ -85,7 +83,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What an undisturbed run leaves, how long it takes, and all that any file may ever hold, from old to new.
+    """The files and the time of an undisturbed run, and all contents that a file may ever have, from old to new.
 
     Attributes
     ----------
@@ -176,7 +174,7 @@ def _digest_rows(rows: list[dict[str, str]]) -> str:
 
 
 def expect(program: Program, folder: Path) -> Expectation:
-    """Run a program undisturbed in a new folder, and look at what it makes on the way.
+    """Run a program undisturbed in a new folder, and note its files on the way.
 
     Raises
     ------
@@ -211,7 +209,7 @@ def fresh(program: Program, run: Path) -> Path:
 
 
 def _intermediate(program: Program, run: Path) -> dict[str, list[str]]:
-    """What some files hold before the end."""
+    """Contents that some files have before the end."""
     if program.name == "training":
         return _training_states(program, run)
     return _bag_frames(next(run.glob("out*"))) if program.name.startswith("bag") else {}
@@ -306,7 +304,6 @@ def _download(inputs: Path, server: HubServer) -> Program:
     """One pair with weights from the Hub, which come slowly."""
     payload = (inputs / "tiny.safetensors").read_bytes()
     server.publish(REPO, COMMIT, "tiny.safetensors", payload)
-    environment = {"HF_ENDPOINT": server.url, "HF_HOME": "{run}/home", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     pair = (str(inputs / "rgb" / "0.png"), str(inputs / "depth" / "0.png"))
     call = ("-m", "bridgenet_infer.cli", *pair, "-o", "{run}/depth.png", "--weights", REPO, "--device", "cpu")
-    return Program("download", (*call, "--overwrite"), environment)
+    return Program("download", (*call, "--overwrite"), server.environment("{run}/home"))

@@ -1,13 +1,10 @@
-"""Checkpoints and manifests that are damaged, foreign or no files at all: `python -m robustness weights --flips 500`.
+"""Load checkpoints and manifests that are damaged, foreign or no files: `python -m robustness weights --flips 500`.
 
 Each case is one load. It must give the weights that were asked for, to the bit, or a one-line OSError or ValueError
 that names the file and says more than that; within a few seconds and a few gigabytes. At the end two processes with
 eight threads each start on one empty Hub cache, against a stand-in server. Linux only.
 """
 
-from __future__ import annotations
-
-import argparse
 import os
 import resource
 import shutil
@@ -23,6 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_json
 from bridgenet_infer.weights import load_weights, manifest
 from robustness.weights.cases import Case, Place, edited_manifests, exchanged, flipped, foreign, no_files, truncated
@@ -62,7 +60,7 @@ class Tally:
 
 
 def attempt(case: Case) -> tuple[str, str]:
-    """What one load comes to, and its message."""
+    """The outcome of one load, and its message."""
     try:
         with bounded(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -108,7 +106,7 @@ def bounded() -> Iterator[None]:
 
 
 def groups(base: Path, server: HubServer, flips: int, seed: int) -> Iterator[tuple[str, Iterator[Case]]]:
-    """All cases by what is wrong; bundled weights are a copy from here on."""
+    """All cases by kind of fault; bundled weights are a copy from here on."""
     shutil.copytree(manifest.CHECKPOINT_FOLDER, base / "bundled")
     manifest.CHECKPOINT_FOLDER = base / "bundled"
     expected = load_weights("default").model.state_dict()
@@ -131,11 +129,10 @@ def download(home: Path, server: HubServer, payload: bytes) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the campaign; 1 if anything but good was loaded, or a refusal did not say what and why."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Run the campaign; 1 if wrong weights were loaded, or a refusal did not name the file and the reason."""
+    parser = command_line(__doc__, "robustness")
     parser.add_argument("--flips", type=int, default=500, help="bits flipped in each of two places (500)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("out/robustness"))
     options = parser.parse_args(arguments)
     tallies: list[Tally] = []
     with tempfile.TemporaryDirectory(prefix="robustness-") as name, HubServer() as server:

@@ -1,8 +1,5 @@
-"""What may lie where a checkpoint or a manifest should: each case puts it there, is tried, and cleans up."""
+"""Wrong files in the place of a checkpoint or a manifest. Each case puts one there, and takes it away again."""
 
-from __future__ import annotations
-
-import hashlib
 import json
 import os
 import random
@@ -23,6 +20,7 @@ from torch import Tensor
 from bridgenet_infer.weights import load_checkpoint, read_manifest
 from bridgenet_infer.weights.checkpoint import METADATA_KEY
 from bridgenet_infer.weights.manifest import MANIFEST
+from testing.hub_server import manifest_entry
 from testing.tiny import write_tiny_checkpoint
 
 State = dict[str, Tensor]
@@ -56,7 +54,7 @@ class Place:
 
 @contextmanager
 def put_aside(file: Path) -> Iterator[bytes]:
-    """Whatever happens to a file within the block, it is there again afterwards; gives its content."""
+    """Give the content of a file, and put the file back after the block."""
     payload = file.read_bytes()
     try:
         yield payload
@@ -208,9 +206,8 @@ def edited_manifests(folder: Path, seed: int) -> Iterator[Case]:
     folder.mkdir()
     file, note = write_tiny_checkpoint(folder / "tiny.safetensors"), folder / MANIFEST
     payload, expected = file.read_bytes(), load_checkpoint(file)[0].state_dict()
-    digest = hashlib.sha256(payload).hexdigest()
-    entry: dict[str, Any] = {"name": "tiny", "file": file.name, "sha256": digest, "size": len(payload),
-                             "scales": [2, 16], "repo_id": None, "revision": None}  # fmt: skip
+    entry = manifest_entry(payload, file.name, repo_id=None, revision=None)
+    digest = str(entry["sha256"])
     names = (str(file), str(note))
 
     def case(what: str, content: bytes, loads: bool = False) -> Case:

@@ -1,6 +1,4 @@
-"""Several threads of several processes load weights that none has yet: `race`. As a command: one of the processes."""
-
-from __future__ import annotations
+"""Load weights that no cache has in several threads of several processes at once. As a command: one process."""
 
 import hashlib
 import json
@@ -25,7 +23,7 @@ REPO, COMMIT = "makers/race", "c" * 40
 
 @dataclass
 class Race:
-    """How it went: loads and outputs that were equal, and what they cost.
+    """The outcome of a race: its loads, their outputs, and their downloads.
 
     Attributes
     ----------
@@ -54,7 +52,7 @@ class Race:
         return (self.loaded, self.outputs, self.cached, self.intact) == (self.starts, 1, 1, 1) and not self.warnings
 
     def in_words(self) -> str:
-        """One line, and what went wrong."""
+        """One line, and the errors and warnings."""
         return "\n".join([
             f"{PROCESSES} processes of {THREADS} threads on an empty cache: {self.loaded} of {self.starts} loaded, "
             f"{self.outputs} different output(s), {self.cached} file(s) in the cache, {self.intact} intact, "
@@ -86,16 +84,10 @@ def race(home: Path, server: HubServer, payload: bytes) -> Race:
 
 def start(home: Path, server: HubServer, weights: str, threads: int) -> subprocess.Popen[str]:
     """A process that loads weights in several threads at once; prints a report as JSON."""
-    settings = {
-        "HF_HOME": str(home),
-        "HF_ENDPOINT": server.url,
-        "HF_HUB_OFFLINE": "0",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }
     return subprocess.Popen(
         [sys.executable, "-m", "robustness.weights.race", weights, str(threads)],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **settings},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "0", **server.environment(home)},
         stdout=subprocess.PIPE,
         text=True,
     )

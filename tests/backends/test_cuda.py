@@ -1,6 +1,4 @@
-"""What only a GPU can show: the same results as the CPU's, recorded or not, and tensors that stay where they are."""
-
-from __future__ import annotations
+"""On a GPU, results equal the CPU's, recorded or not, and tensors stay where they are."""
 
 import threading
 import warnings
@@ -10,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from bridgenet_infer import DepthUpsampler
+from bridgenet_infer import DepthUpsampler, read_depth, read_rgb
 from bridgenet_infer.backends.cuda_graphs import MOST_RECORDINGS, Replay
-from bridgenet_infer.read import read_depth, read_rgb
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 DESK = Path(__file__).parents[2] / "examples" / "desk"

@@ -1,7 +1,5 @@
 """Networks converted for OpenVINO serve as any other weights do, in float32 and in 8 bits."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +12,8 @@ from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.cli import main
 from bridgenet_infer.cli.selftest import make_scene
 from bridgenet_infer.export import convert_to_openvino, export, pack_openvino
-from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.weights import Checkpoint
-from testing.tiny import TINY, randomise
+from testing.tiny import tiny_model
 from training.quantise import kept_names, quantise
 
 pytest.importorskip("openvino", reason="needs the extra openvino")
@@ -25,8 +22,7 @@ pytest.importorskip("onnxscript", reason="needs the extra export")
 
 @pytest.fixture(scope="module")
 def floats() -> DepthUpsampler:
-    model = randomise(build_bridgenet(TINY))
-    return DepthUpsampler(Checkpoint(model, name="tiny", sha256="ab" * 32, scales=(2, 8)), device="cpu")
+    return DepthUpsampler(Checkpoint(tiny_model(), name="tiny", sha256="ab" * 32, scales=(2, 8)), device="cpu")
 
 
 @pytest.fixture(scope="module")

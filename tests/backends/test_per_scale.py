@@ -1,7 +1,5 @@
 """One checkpoint with a network for each scale: a call runs the nearest, files keep all, strangers are refused."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

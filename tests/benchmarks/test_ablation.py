@@ -1,7 +1,5 @@
 """Studies run their variants by the ordinary training, by steps or by the clock."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The measures, the baselines and the two benchmark commands' arithmetic."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -11,7 +9,6 @@ import torch
 from PIL import Image
 
 from benchmarks.accuracy.baselines import bicubic, nearest, round_to
-from benchmarks.accuracy.crops import compose
 from benchmarks.accuracy.errors import KINDS, classify
 from benchmarks.accuracy.joint_bilateral import joint_bilateral
 from benchmarks.accuracy.kernels import serving
@@ -305,9 +302,3 @@ def test_every_kind_of_error_is_found_where_it_belongs() -> None:
     expected = {(90, 5): "filled hole", (40, 31): "thin", (20, 99): "edge, low contrast", (80, 99): "edge, clear",
                 (20, 90): "near an edge", (10, 5): "flat surface"}  # fmt: skip
     assert {place: names[kinds[place]] for place in expected} == expected
-
-
-def test_crops_are_put_together_with_both_errors() -> None:
-    truth = step_map(48, 48, 24)
-    picture = compose(np.zeros((48, 48, 3), np.uint8), {"bicubic": truth // 2, "ours": truth, "truth": truth})
-    assert picture.shape == (2 * 48 * 3, 4 * 48 * 3, 3)

@@ -1,7 +1,5 @@
 """The benchmarks of registration, flicker, soak, overhead and steps count what they say."""
 
-from __future__ import annotations
-
 import time
 
 import numpy as np

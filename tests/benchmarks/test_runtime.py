@@ -1,7 +1,5 @@
 """The speed benchmark's arithmetic: ratios, layers, growth."""
 
-from __future__ import annotations
-
 import copy
 
 import pytest
@@ -10,8 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.runtime.limits import Machine, measure_layers
 from benchmarks.runtime.speed import as_in_figure_2, format_layers, slope, summarise, take_turns
-from bridgenet_infer.graph import BridgeNet, build_bridgenet
-from testing.tiny import TINY, randomise
+from bridgenet_infer.graph import BridgeNet
+from testing import tiny
 
 
 def test_calls_take_turns_and_slow_ones_stop_early() -> None:
@@ -47,7 +45,7 @@ def test_layers_add_up_to_the_networks_operations(tiny_model: BridgeNet) -> None
 
 
 def test_lossless_work_changes_no_result_and_no_weight() -> None:
-    model = randomise(build_bridgenet(TINY))
+    model = tiny.tiny_model()
     before = copy.deepcopy(model.state_dict())
     plain = as_in_figure_2(model)
     rgb, d_up = torch.rand(2, 3, 32, 48), torch.rand(2, 1, 32, 48)

@@ -1,7 +1,5 @@
 """Documents say what was measured, with the weights that are shipped, by commands that exist."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -32,7 +30,7 @@ def test_every_table_stands_in_exactly_one_document() -> None:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_results_are_of_the_shipped_weights_or_the_document_says_otherwise(name: str) -> None:
+def test_results_of_earlier_weights_are_marked_in_the_documents(name: str) -> None:
     result, run = results.load(name), RUNS[name]
     assert result["command"] == run.command()
     assert set(result["sha256"]) <= set(run.weights)
@@ -113,7 +111,7 @@ def test_only_what_was_made_with_other_weights_is_made_again(folder: Path, comma
     assert "earlier" not in render("count")
 
 
-def test_a_timed_run_and_one_asked_for_are_made_whole(
+def test_timed_and_requested_runs_are_made_whole(
     folder: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = ["python -m benchmarks.count --weights a b"]
@@ -124,7 +122,7 @@ def test_a_timed_run_and_one_asked_for_are_made_whole(
     assert commands == 2 * whole
 
 
-def test_figures_of_weights_that_are_gone_do_not_stay(
+def test_figures_of_removed_weights_do_not_stay(
     folder: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(RUNS, "count", Run("-m benchmarks.count", ("b", "c"), 1))

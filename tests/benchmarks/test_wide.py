@@ -1,7 +1,5 @@
 """The benchmarks of wide ranges measure far depth and near sides where they are."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

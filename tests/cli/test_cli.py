@@ -1,7 +1,5 @@
 """bridgenet-upsample as a user calls it."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +10,12 @@ from PIL import Image
 
 from bridgenet_infer.cli import main
 from bridgenet_infer.read import read_depth
+from testing.tiny import write_pair
 
 
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[str, str]:
-    rng = np.random.default_rng(0)
-    depth = rng.integers(500, 4000, (6, 8)).astype(np.uint16)
-    depth[2, 3] = 0
-    Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).save(tmp_path / "rgb.png")
-    Image.fromarray(depth).save(tmp_path / "depth.png")
+    write_pair(tmp_path / "rgb.png", tmp_path / "depth.png", 0)
     return str(tmp_path / "rgb.png"), str(tmp_path / "depth.png")
 
 

@@ -1,25 +1,22 @@
 """bridgenet-upsample on folders: pairing, going on past bad files, reruns, kills, JSON and the doctor."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from bridgenet_infer import files
+from bridgenet_infer import files, read_depth, write_depth
 from bridgenet_infer.cli import main
-from bridgenet_infer.read import read_depth
-from bridgenet_infer.write import write_depth
 from testing.tiny import write_pair
 
 Folders = tuple[Path, Path, Path]
+Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -37,21 +34,25 @@ def call(folders: Folders, checkpoint: Path, *more: str) -> list[str]:
     return [rgb, depth, "-o", out, "--weights", str(checkpoint), "--device", "cpu", *more]
 
 
-def report(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return document
+@pytest.fixture
+def run(folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command on the folders, or on other paths: its exit code, stdout and stderr."""
+
+    def run(*more: str, paths: Folders = folders) -> tuple[int, str, str]:
+        code = main(call(paths, tiny_checkpoint, *more))
+        return code, *capsys.readouterr()
+
+    return run
 
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_every_format_keeps_dtype_and_suffix(
-    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(call(folders, tiny_checkpoint, "--json", "--preview")) == 0
-    document = report(capsys)
-    assert document["counts"] == {"written": 5, "skipped": 0, "failed": 0}
+def test_every_format_keeps_dtype_and_suffix(run: Run) -> None:
+    code, out, _ = run("--json", "--preview")
+    document = json.loads(out)
+    assert (code, document["counts"]) == (0, {"written": 5, "skipped": 0, "failed": 0})
     assert document["network"]["precision"] == "float32"
     for row in document["results"]:
         lr, depth = read_depth(row["depth"]), read_depth(row["output"])
@@ -62,100 +63,87 @@ def test_every_format_keeps_dtype_and_suffix(
         assert Image.open(row["preview"]).size == (64, 48)
 
 
-def test_a_bad_file_is_listed_and_alone_done_again(
-    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_bad_file_is_listed_and_alone_done_again(folders: Folders, run: Run) -> None:
     rgb, depth, out = folders
     good = (depth / "1.tif").read_bytes()
     (depth / "1.tif").write_bytes(good[:60])
     Image.fromarray(np.zeros((5, 5, 3), np.uint8)).save(rgb / "3.png")  # of another shape than its depth
-    assert main(call(folders, tiny_checkpoint)) == 1
-    captured = capsys.readouterr()
-    assert "3 written, 0 finished before, 2 failed" in captured.out
-    first, second = captured.err.splitlines()[-2:]
+    code, said, errors = run()
+    assert code == 1
+    assert "3 written, 0 finished before, 2 failed" in said
+    first, second = errors.splitlines()[-2:]
     assert first.count("1.tif: ") == 1
     assert "3.npz: no scale" in second
     assert names(out) == ["0.png", "2.npy", "4.pfm"]
     stamps = {path: path.stat().st_mtime_ns for path in out.iterdir()}
     (depth / "1.tif").write_bytes(good)
     write_pair(rgb / "3.png", depth / "3.npz", 3)
-    assert main(call(folders, tiny_checkpoint)) == 0
-    assert "2 written, 3 finished before, 0 failed" in capsys.readouterr().out
+    code, said, _ = run()
+    assert (code, "2 written, 3 finished before, 0 failed" in said) == (0, True)
     assert names(out) == ["0.png", "1.tif", "2.npy", "3.npz", "4.pfm"]
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
-    assert main(call(folders, tiny_checkpoint, "--overwrite")) == 0
-    assert "5 written" in capsys.readouterr().out
+    code, said, _ = run("--overwrite")
+    assert (code, "5 written" in said) == (0, True)
 
 
-def test_a_rerun_makes_the_previews_that_are_missing(
-    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_rerun_makes_the_previews_that_are_missing(folders: Folders, run: Run) -> None:
     *_, out = folders
-    assert main(call(folders, tiny_checkpoint, "--preview")) == 0
+    assert run("--preview")[0] == 0
     pictures = {path: path.read_bytes() for path in out.glob("*_preview.png")}
     for path in pictures:
         path.unlink()
-    capsys.readouterr()
-    assert main(call(folders, tiny_checkpoint, "--preview", "--json")) == 0
-    assert report(capsys)["counts"]["skipped"] == 5
+    code, said, _ = run("--preview", "--json")
+    assert (code, json.loads(said)["counts"]["skipped"]) == (0, 5)
     assert {path: path.read_bytes() for path in out.glob("*_preview.png")} == pictures
 
 
-def test_files_without_a_partner_are_named(
-    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_files_without_a_partner_are_named(folders: Folders, run: Run) -> None:
     rgb, depth, _ = folders
     (rgb / "2.png").unlink()
     (rgb / "lonely.jpg").write_bytes(b"")
     Image.fromarray(np.zeros((5, 5, 3), np.uint8)).save(rgb / "4.jpg")
     (depth / "notes.txt").write_text("not depth")
-    assert main(call(folders, tiny_checkpoint)) == 1  # which of the two is 4?
-    lines = capsys.readouterr().out.splitlines()
-    assert lines == [
+    code, said, _ = run()
+    assert code == 1  # which of the two is 4?
+    assert said.splitlines() == [
         "left out: 2: 0 RGB and 1 depth files of this name",
         "left out: 4: 2 RGB and 1 depth files of this name",
         "left out: lonely: 1 RGB and 0 depth files of this name",
         "3 written, 0 finished before, 0 failed, 3 left out",
     ]
     (rgb / "4.jpg").unlink()
-    assert main(call(folders, tiny_checkpoint)) == 0
+    assert run()[0] == 0
 
 
-def test_folders_without_any_pair_are_told_what_to_do(
-    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_folders_without_any_pair_are_told_what_to_do(folders: Folders, run: Run) -> None:
     rgb, depth, out = folders
+
+    def told(words: str, paths: Folders = folders) -> bool:
+        code, _, errors = run(paths=paths)
+        return code == 1 and words in errors
+
     for path in list(depth.iterdir()):
         path.rename(depth / f"depth_{path.name}")
-    assert main(call(folders, tiny_checkpoint)) == 1
-    assert "(the first are '0' and 'depth_0'): rename or link" in capsys.readouterr().err
+    assert told("(the first are '0' and 'depth_0'): rename or link")
     (rgb.parent / "rgb.txt").write_text("")
-    assert main(call(folders, tiny_checkpoint)) == 1
-    assert f"bridgenet-bag {rgb.parent} pairs those" in capsys.readouterr().err
-    assert main(call((rgb, rgb, out), tiny_checkpoint)) == 1
-    assert "the same folder" in capsys.readouterr().err
+    assert told(f"bridgenet-bag {rgb.parent} pairs those")
+    assert told("the same folder", (rgb, rgb, out))
 
 
-def test_the_result_of_a_single_pair_is_told_with_unit_and_holes(
-    folders: Folders, tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_pair(tmp_path / "rgb.png", tmp_path / "depth.png", 0)
-    arguments = [str(tmp_path / "rgb.png"), str(tmp_path / "depth.png"), "--weights", str(tiny_checkpoint)]
-    assert main([*arguments, "-o", str(tmp_path / "up.png"), "--depth-unit", "mm"]) == 0
-    assert "uint16 mm, x8, 2% holes" in capsys.readouterr().out
-    assert main([*arguments, "-o", str(tmp_path / "up.pfm")]) == 1
-    assert "--depth-unit m or mm" in capsys.readouterr().err
-    assert main([*arguments, "-o", str(tmp_path / "up.pfm"), "--depth-unit", "mm"]) == 0
-    assert "float32 m, x8" in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        main([*arguments, "-o", str(tmp_path)])
-    assert "-o must be a folder for folders, and a file" in capsys.readouterr().err
+def test_a_single_result_is_told_with_unit_and_holes(tmp_path: Path, run: Run) -> None:
+    pair = tmp_path / "rgb.png", tmp_path / "depth.png"
+    write_pair(*pair, 0)
+    png, pfm = ((*pair, tmp_path / f"up.{suffix}") for suffix in ("png", "pfm"))
+    assert "uint16 mm, x8, 2% holes" in run("--depth-unit", "mm", paths=png)[1]
+    code, _, errors = run(paths=pfm)
+    assert (code, "--depth-unit m or mm" in errors) == (1, True)
+    assert "float32 m, x8" in run("--depth-unit", "mm", paths=pfm)[1]
 
 
-def test_results_never_replace_inputs(folders: Folders, tiny_checkpoint: Path) -> None:
+def test_results_never_replace_inputs(folders: Folders, run: Run) -> None:
     rgb, depth, _ = folders
     before = {path: path.read_bytes() for path in depth.iterdir()}
-    assert main(call((rgb, depth, depth), tiny_checkpoint, "--overwrite")) == 1
+    assert run("--overwrite", paths=(rgb, depth, depth))[0] == 1
     assert {path: path.read_bytes() for path in depth.iterdir()} == before
 
 
@@ -179,55 +167,51 @@ def test_wrong_calls_end_with_2(folders: Folders, tiny_checkpoint: Path, more: l
     ("more", "words"),
     [
         (["--ray", "somewhere"], "no address"),
+        (["--ray", "somewhere:port"], "no address"),
         (["--ray-workers", "2"], "go with --ray"),
         (["--ray", "--ray-batch", "0"], "at least 1"),
+        (["0.png", "--ray"], "--ray is for folders"),
+        (["0.png", "FOLDER"], "-o must be a folder for folders, and a file"),
     ],
 )
-def test_wrong_calls_of_ray_end_with_2(
-    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str], more: list[str], words: str
+def test_wrong_calls_are_told_and_end_with_2(
+    folders: Folders, run: Run, capsys: pytest.CaptureFixture[str], more: list[str], words: str
 ) -> None:
+    if more[0] == "0.png":
+        rgb, depth, out = folders
+        folders = rgb / "0.png", depth / "0.png", rgb.parent if "FOLDER" in more else out / "0.png"
+        more = more[1:] if "--ray" in more else []
     with pytest.raises(SystemExit) as stop:
-        main(call(folders, tiny_checkpoint, *more))
+        run(*more, paths=folders)
     assert stop.value.code == 2
     assert words in capsys.readouterr().err
 
 
-def test_ray_takes_folders_only(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
-    rgb, depth, out = folders
-    with pytest.raises(SystemExit) as stop:
-        main([str(rgb / "0.png"), str(depth / "0.png"), "-o", f"{out}.png", "--ray"])
-    assert stop.value.code == 2
-    assert "--ray is for folders" in capsys.readouterr().err
-
-
-def test_without_ray_its_option_tells_what_to_install(
-    folders: Folders, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_ray_its_option_tells_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    assert main(call(folders, tiny_checkpoint, "--ray", "auto")) == 1
-    assert "bridgenet-upsample: error: this needs Ray: pip install 'bridgenet-infer[ray]'" in capsys.readouterr().err
-    assert main(call(folders, tiny_checkpoint)) == 0
-    assert main(call(folders, tiny_checkpoint, "--ray")) == 0  # with nothing left to do
+    code, _, errors = run("--ray", "auto")
+    assert code == 1
+    assert "bridgenet-upsample: error: this needs Ray: pip install 'bridgenet-infer[ray]'" in errors
+    assert run()[0] == 0
+    assert run("--ray")[0] == 0  # with nothing left to do
 
 
 # -- units -------------------------------------------------------------------------------------------------------------
 
 
-def test_millimetres_become_metres_only_where_needed(
-    folders: Folders, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_millimetres_become_metres_only_where_needed(folders: Folders, run: Run) -> None:
     *_, out = folders
-    assert main(call(folders, tiny_checkpoint, "--format", "pfm")) == 1  # uint16 without a unit
-    assert capsys.readouterr().err.count("cannot hold uint16") == 4
-    assert main(call(folders, tiny_checkpoint, "--format", "pfm", "--depth-unit", "mm", "--overwrite", "--json")) == 0
-    first = report(capsys)["results"][0]
-    assert main(call(folders, tiny_checkpoint, "--format", "npy", "--depth-unit", "mm")) == 0
+    code, _, errors = run("--format", "pfm")  # uint16 without a unit
+    assert (code, errors.count("cannot hold uint16")) == (1, 4)
+    code, said, _ = run("--format", "pfm", "--depth-unit", "mm", "--overwrite", "--json")
+    assert code == 0
+    assert run("--format", "npy", "--depth-unit", "mm")[0] == 0
     metres, millimetres = read_depth(out / "0.pfm"), read_depth(out / "0.npy")
     assert (metres.dtype, millimetres.dtype) == (np.float32, np.uint16)
     assert np.array_equal(np.isnan(metres), millimetres == 0)
     known = millimetres > 0
     assert np.abs(metres[known] * 1000 - millimetres[known]).max() < 1e-2
-    assert first["metres"] == [millimetres[known].min() / 1000, millimetres.max() / 1000]
+    assert json.loads(said)["results"][0]["metres"] == [millimetres[known].min() / 1000, millimetres.max() / 1000]
 
 
 def test_metres_become_millimetres_in_a_png(tmp_path: Path, tiny_checkpoint: Path) -> None:
@@ -269,7 +253,7 @@ def test_an_unfinished_file_may_vanish_meanwhile(tmp_path: Path, monkeypatch: py
 
 def test_the_doctor_finds_all_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--doctor", "--json", "--device", "cpu"]) == 0
-    findings = report(capsys)
+    findings = json.loads(capsys.readouterr().out)
     assert findings["problems"] == []
     assert findings["in use"] == {"device": "cpu", "precision": "float32"}
     assert findings["weights"]["default"].startswith("bundled, verified")

@@ -1,11 +1,10 @@
 """--ray: the same bytes as the command's, a worker killed in mid-run, bad files as rows, reruns."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,14 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from bridgenet_infer.cli import main
 from bridgenet_infer.cli.options import parse_options
-from bridgenet_infer.write import write_depth
+from testing.tiny import write_pair
 
 pytest.importorskip("ray", reason="needs Ray: pip install '.[ray]'")
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds Ray's processes in /proc")
@@ -90,9 +87,7 @@ def folders(tmp_path: Path, tiny_checkpoint: Path) -> Folders:
     for name in ("rgb", "depth"):
         (tmp_path / name).mkdir()
     for i in range(PAIRS):
-        rng = np.random.default_rng(i)
-        Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).save(tmp_path / "rgb" / f"{i:03}.png")
-        write_depth(tmp_path / "depth" / f"{i:03}.png", rng.integers(500, 4000, (12, 16)).astype(np.uint16))
+        write_pair(tmp_path / "rgb" / f"{i:03}.png", tmp_path / "depth" / f"{i:03}.png", i)
     bad = tmp_path / "depth" / f"{BAD}.png"
     bad.write_bytes(bad.read_bytes()[:60])
     return Folders(tmp_path, tiny_checkpoint)
@@ -143,6 +138,24 @@ def test_two_workers_one_killed(folders: Folders, one_thread: None, capsys: pyte
     assert document["counts"] == {"written": 0, "skipped": PAIRS - 1, "failed": 0}
     assert folders.finished("out") == after
     assert not [path for path in (folders.base / "out").iterdir() if ".try" in path.name]
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_without_ray_is_told_at_once(
+    folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # without listening: every connection is refused
+        address = f"{scheme}127.0.0.1:{free.getsockname()[1]}"
+        for named in (address, "auto"):
+            began = time.monotonic()
+            assert main([*folders.arguments("out"), "--ray", named]) == 1
+            assert time.monotonic() - began < 10
+            error = capsys.readouterr().err
+            assert error.startswith(f"bridgenet-upsample: error: no Ray cluster answers at --ray {address}: ")
+            assert error.count("\n") == 1
+            monkeypatch.setenv("RAY_ADDRESS", address)
+    assert list((folders.base / "out").iterdir()) == []
 
 
 def test_a_pair_on_which_workers_die_is_given_up(folders: Folders, one_thread: None) -> None:

@@ -1,7 +1,5 @@
 """The demo attacked over HTTP: files of others, addresses to fetch, bodies without end, other sites, leaks."""
 
-from __future__ import annotations
-
 import io
 import json
 import re
@@ -134,9 +132,7 @@ def other_host() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("slot", range(9))
 @pytest.mark.parametrize("by", ["path", "url"])
-def test_no_address_is_fetched_for_a_visitor(
-    server: Server, other_host: tuple[str, list[str]], slot: int, by: str
-) -> None:
+def test_no_visitors_address_is_fetched(server: Server, other_host: tuple[str, list[str]], slot: int, by: str) -> None:
     address, asked = other_host
     visitor = Visitor(server.address, f"fetch{slot}{by}")
     file = {"path": "", "meta": {"_type": "gradio.FileData"}} | {by: address}

@@ -1,7 +1,5 @@
 """The demo without its page: inputs, refusals, comparison, pictures, point clouds. Needs no Gradio."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os
@@ -18,14 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bridgenet_infer import DepthUpsampler
+from bridgenet_infer import DepthUpsampler, read_depth
 from bridgenet_infer.demo import intake, pictures, scenes, tidy, wording
 from bridgenet_infer.demo.cloud import CANVAS_POINTS, canvas_cloud, cloud_file
 from bridgenet_infer.demo.compare import bicubic, compare, measure_errors
 from bridgenet_infer.demo.scenes import Inputs, load_scene, shrink
 from bridgenet_infer.demo.service import OWN, Choice, Refusal, Service, Settings
 from bridgenet_infer.geometry import camera_matrix, depth_to_points
-from bridgenet_infer.read import read_depth
 from bridgenet_infer.visualise import HOLE, colourise_depth, depth_span
 from bridgenet_infer.weights import Checkpoint
 from examples.compare import bicubic as bicubic_of_the_example
@@ -77,7 +74,7 @@ def test_comparison_agrees_with_the_api_and_the_example(shipped: DepthUpsampler,
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-def test_options_reach_the_api_and_its_warnings_the_page(
+def test_options_and_warnings_pass_through(
     tiny_upsampler: DepthUpsampler, rng: np.random.Generator, dtype: Any
 ) -> None:
     inputs = small_inputs(rng, dtype)
@@ -203,9 +200,7 @@ def test_bombs_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
         ("rgb.jpg", b"\xff\xd8\xff\xe0 cut short", "not a readable JPG file"),
     ],
 )
-def test_what_is_no_picture_is_refused_without_its_path(
-    tmp_path: Path, name: str, content: bytes, message: str
-) -> None:
+def test_files_that_are_no_picture_are_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises((ValueError, OSError)) as caught:

@@ -1,7 +1,5 @@
 """The demo page in a real browser: headless Chromium against the server that users start."""
 
-from __future__ import annotations
-
 import base64
 import json
 import shutil
@@ -16,8 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from bridgenet_infer import DepthUpsampler
-from bridgenet_infer.read import read_depth, read_rgb
+from bridgenet_infer import DepthUpsampler, read_depth, read_rgb
 from robustness.page.visitors import FORM, PATIENCE, Visitor, fetch, form, serving
 from testing import ROOT
 

@@ -1,6 +1,4 @@
-"""Exported networks do what torch does, at sizes they were not traced with, and say what surrounds them."""
-
-from __future__ import annotations
+"""Exported networks give PyTorch's results, also at sizes that they were not traced with."""
 
 import json
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The graph against Figure 2 and equations 1-11."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

@@ -1,7 +1,5 @@
 """Filling by jump flooding: the documented rule to the letter, and how near that comes to the nearest sample."""
 
-from __future__ import annotations
-
 from unittest.mock import patch
 
 import numpy as np
@@ -53,9 +51,7 @@ def test_every_hole_takes_what_the_rule_says(seed: int, height: int, width: int,
 
 
 @given(seeds, st.integers(1, 40), st.integers(1, 40), shares, st.sampled_from([1, 64, 2**14]))
-def test_compact_holes_and_parts_of_any_size_follow_the_rule(
-    seed: int, height: int, width: int, share: float, at_once: int
-) -> None:
+def test_compact_holes_in_parts_follow_the_rule(seed: int, height: int, width: int, share: float, at_once: int) -> None:
     rng = np.random.default_rng(seed)
     valid = rng.random((height, width)) > share / 4
     top, left = rng.integers(height), rng.integers(width)
@@ -82,18 +78,8 @@ def test_that_is_nearly_always_the_nearest_sample(seed: int, height: int, width:
 
 
 def test_of_equally_near_samples_the_first_one_counts() -> None:
-    depth = np.array(
-        [
-            [0, 2, 0, 0, 0],
-            [3, 0, 4, 0, 0],
-            [0, 5, 0, 0, 6],
-        ]
-    )
-    assert fill_holes(depth, depth > 0).tolist() == [
-        [2, 2, 2, 4, 6],
-        [3, 2, 4, 4, 6],
-        [3, 5, 4, 6, 6],
-    ]
+    depth = np.array([[0, 2, 0, 0, 0], [3, 0, 4, 0, 0], [0, 5, 0, 0, 6]])
+    assert fill_holes(depth, depth > 0).tolist() == [[2, 2, 2, 4, 6], [3, 2, 4, 4, 6], [3, 5, 4, 6, 6]]
 
 
 @given(seeds, sides, sides, st.sampled_from(DEPTH_DTYPES), st.sampled_from(["<", ">"]))

@@ -1,7 +1,5 @@
 """From the network's output back to the caller's kind of depth, and from the caller's arrays to the network's input."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +8,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bridgenet_infer import DepthUpsampler
-from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.pipeline import restore
 from bridgenet_infer.pipeline.crop import crop_tile
 from bridgenet_infer.pipeline.frame import Frame, make_frames, make_results
@@ -20,7 +17,7 @@ from bridgenet_infer.pipeline.restore import nearest, to_dtype
 from bridgenet_infer.pipeline.tile import cut_axis
 from bridgenet_infer.pipeline.validate import check_depth
 from bridgenet_infer.weights import Checkpoint
-from testing.tiny import TINY, randomise
+from testing.tiny import tiny_model
 
 seeds = st.integers(0, 2**31)
 
@@ -51,7 +48,7 @@ def test_floats_stay_positive_and_finite(dtype: torch.dtype) -> None:
 
 
 @given(seeds, st.integers(1, 30), st.integers(1, 30), st.floats(1, 9), st.integers(0, 40), st.integers(1, 40))
-def test_nearest_takes_the_sample_whose_area_holds_the_pixel(
+def test_nearest_takes_the_sample_around_a_pixel(
     seed: int, h: int, w: int, scale: float, start: int, count: int
 ) -> None:
     lr = np.random.default_rng(seed).integers(0, 60_000, (h, w), np.uint16)
@@ -64,9 +61,7 @@ def test_nearest_takes_the_sample_whose_area_holds_the_pixel(
 
 
 @pytest.mark.parametrize("chunk", [1, 100, 52 * 7])
-def test_the_size_of_chunks_does_not_show(
-    tiny_upsampler: DepthUpsampler, monkeypatch: pytest.MonkeyPatch, chunk: int
-) -> None:
+def test_chunk_sizes_do_not_show(tiny_upsampler: DepthUpsampler, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     rgb, depth = make_pair(0)
     expected = tiny_upsampler.predict(rgb, depth, 4, estimate_depth=True)
     monkeypatch.setattr(restore, "CHUNK", chunk)
@@ -77,9 +72,7 @@ def test_the_size_of_chunks_does_not_show(
 
 @pytest.mark.parametrize("order", [">", "<"])
 @pytest.mark.parametrize("kind", ["u2", "i4", "f4", "f8"])
-def test_foreign_byte_order_and_strides_come_back_as_they_came(
-    tiny_upsampler: DepthUpsampler, order: str, kind: str
-) -> None:
+def test_foreign_byte_order_and_strides_come_back(tiny_upsampler: DepthUpsampler, order: str, kind: str) -> None:
     rgb, depth = make_pair(1)
     depth = depth.astype(f"={kind}")
     expected = tiny_upsampler(rgb, depth, 4, fill_holes=True)
@@ -109,8 +102,7 @@ def test_details_come_in_the_container_of_the_depth(tiny_upsampler: DepthUpsampl
 
 
 def test_the_estimate_is_the_graphs() -> None:
-    torch.manual_seed(0)
-    upsampler = DepthUpsampler(Checkpoint(randomise(build_bridgenet(TINY))), device="cpu")
+    upsampler = DepthUpsampler(Checkpoint(tiny_model()), device="cpu")
     seen: list[torch.Tensor] = []
     upsampler.model.register_forward_hook(lambda module, inputs, outputs: seen.append(outputs[1]))
     rgb, depth = make_pair(3)

@@ -1,7 +1,5 @@
 """Tiles, their blending, half precision and scarce memory: none of it may show in the depth."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import warnings
@@ -16,16 +14,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from bridgenet_infer import DepthUpsampler
+from bridgenet_infer import DepthUpsampler, read_depth, read_rgb
 from bridgenet_infer.backends import run
-from bridgenet_infer.graph import SIZE_MULTIPLE, build_bridgenet
+from bridgenet_infer.graph import SIZE_MULTIPLE
 from bridgenet_infer.pipeline.blend import blend_rows
 from bridgenet_infer.pipeline.enlarge import bicubic_taps, bilinear_taps, enlarge
 from bridgenet_infer.pipeline.resample import resize_bicubic, resize_bilinear
 from bridgenet_infer.pipeline.tile import MIN_TILE, Tiling, cut_axis, resolve_tiling
-from bridgenet_infer.read import read_depth, read_rgb
 from bridgenet_infer.weights import Checkpoint
-from testing.tiny import TINY, randomise
+from testing.tiny import tiny_model
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 seeds = st.integers(0, 2**31)
@@ -178,9 +175,7 @@ def test_small_images_run_whole_and_large_ones_in_tiles() -> None:
 
 
 @pytest.mark.parametrize(("size", "tile"), [((96, 64), "auto"), ((100, 150), 64), ((70, 90), "whole")])
-def test_warmup_runs_what_a_call_will_run(
-    own_upsampler: DepthUpsampler, size: tuple[int, int], tile: int | str
-) -> None:
+def test_warmup_runs_the_tiles_of_a_call(own_upsampler: DepthUpsampler, size: tuple[int, int], tile: int | str) -> None:
     shapes: list[torch.Size] = []
     own_upsampler.model.register_forward_pre_hook(lambda module, inputs: shapes.append(inputs[1].shape))
     own_upsampler.warmup(*size, tile=tile)
@@ -206,13 +201,10 @@ def limit_memory(upsampler: DepthUpsampler, pixels: int) -> Any:
 @pytest.fixture
 def own_upsampler() -> DepthUpsampler:
     """One that a test may put hooks on."""
-    torch.manual_seed(0)
-    return DepthUpsampler(Checkpoint(randomise(build_bridgenet(TINY))), device="cpu")
+    return DepthUpsampler(Checkpoint(tiny_model()), device="cpu")
 
 
-def test_batches_of_tiles_and_of_images_change_nothing(
-    own_upsampler: DepthUpsampler, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batches_of_tiles_or_images_are_equal(own_upsampler: DepthUpsampler, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = [make_pair(seed, 20, 30, 8) for seed in range(5)]
     rgb, depth = (np.stack(x) for x in zip(*pairs, strict=True))
     for tile in (64, "whole"):
@@ -222,7 +214,7 @@ def test_batches_of_tiles_and_of_images_change_nothing(
         monkeypatch.undo()
 
 
-def test_out_of_memory_is_answered_by_smaller_batches(
+def test_scarce_memory_is_answered_by_smaller_batches(
     own_upsampler: DepthUpsampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rgb, depth = make_pair(1, 20, 60, 8)
@@ -235,7 +227,7 @@ def test_out_of_memory_is_answered_by_smaller_batches(
     assert np.abs(result - expected).max() < 1e-2
 
 
-def test_out_of_memory_is_then_answered_by_smaller_tiles(own_upsampler: DepthUpsampler) -> None:
+def test_scarce_memory_is_then_answered_by_smaller_tiles(own_upsampler: DepthUpsampler) -> None:
     rgb, depth = make_pair(2, 20, 60, 8)
     expected = own_upsampler(rgb, depth, 8, tile=96)
     limit_memory(own_upsampler, 100 * 200)
@@ -291,12 +283,11 @@ def test_a_process_that_really_runs_out_of_memory() -> None:
 @pytest.fixture
 def half_upsampler() -> DepthUpsampler:
     """Half precision inside the network, emulated where there is no CUDA."""
-    torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return DepthUpsampler(Checkpoint(randomise(build_bridgenet(TINY))), device=device, precision="fp16")
+    return DepthUpsampler(Checkpoint(tiny_model()), device=device, precision="fp16")
 
 
-def test_half_precision_is_close_and_warns_of_nothing(
+def test_half_precision_is_close_without_warnings(
     half_upsampler: DepthUpsampler, tiny_upsampler: DepthUpsampler
 ) -> None:
     rgb, depth = make_pair(3, 10, 12, 8)
@@ -307,9 +298,7 @@ def test_half_precision_is_close_and_warns_of_nothing(
     assert 0 < np.abs(half - full).max() < 0.01 * 190
 
 
-def test_half_precision_that_overflows_becomes_float32(
-    half_upsampler: DepthUpsampler, tiny_upsampler: DepthUpsampler
-) -> None:
+def test_overflowing_half_precision_is_repeated(half_upsampler: DepthUpsampler, tiny_upsampler: DepthUpsampler) -> None:
     rgb, depth = make_pair(4, 20, 30, 8)
 
     def overflow(module: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: Any) -> Any:

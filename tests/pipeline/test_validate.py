@@ -1,6 +1,4 @@
-"""What is taken for RGB and depth, which scale their sizes mean, and what is refused by name."""
-
-from __future__ import annotations
+"""Kinds of RGB and depth that are accepted, the scale that their sizes imply, and refusals that name the reason."""
 
 import math
 import warnings
@@ -30,13 +28,14 @@ def test_auto_is_the_whole_scale_for_exact_multiples(h: int, w: int, scale: int)
 
 
 @given(sides, sides, whole_scales, st.integers(0, 15), st.integers(0, 15))
-def test_auto_is_a_scale_that_fits_wherever_one_does(h: int, w: int, scale: int, more_h: int, more_w: int) -> None:
+def test_auto_and_the_scale_itself_fit(h: int, w: int, scale: int, more_h: int, more_w: int) -> None:
     """Cropped or padded by less than one LR pixel."""
     size = h * scale + more_h % scale, w * scale - more_w % scale
     found = resolve_scale("auto", (h, w), size)
     assert isinstance(found, float)
     assert MIN_SCALE <= found <= MAX_SCALE
     assert fits(found, (h, w), size)
+    assert resolve_scale(found, (h, w), size) == found
 
 
 @given(sides, sides, st.integers(1, 6400), st.integers(1, 6400))
@@ -189,9 +188,7 @@ def test_other_numbers_are_no_rgb() -> None:
 
 
 @pytest.mark.parametrize(("dtype", "mark"), [("uint16", 65535), ("float32", 10000.0), ("int32", 65535)])
-def test_a_frequent_value_far_beyond_all_others_is_pointed_out(
-    tiny_upsampler: DepthUpsampler, dtype: str, mark: float
-) -> None:
+def test_a_frequent_far_value_is_pointed_out(tiny_upsampler: DepthUpsampler, dtype: str, mark: float) -> None:
     rng = np.random.default_rng(0)
     depth = rng.uniform(500, 4000, (24, 32)).astype(dtype)
     rgb = rng.integers(0, 256, (96, 128, 3), np.uint8)
@@ -218,7 +215,7 @@ def test_a_frequent_value_far_beyond_all_others_is_pointed_out(
         ((48, 64, 3), (6, 8, 1), "without an axis for channels|lr_depth 6"),
     ],
 )
-def test_messages_tell_what_to_do(
+def test_advice_is_given(
     tiny_upsampler: DepthUpsampler, rgb: tuple[int, ...], depth: tuple[int, ...], words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):

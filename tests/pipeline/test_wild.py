@@ -1,7 +1,5 @@
 """A single wild sample: found by its rule alone, kept on its own pixels, and unseen by the network."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,6 +1,4 @@
-"""What bridgenet-bag makes of recordings that are wrong: a reason, exit code 1, and finished frames kept."""
-
-from __future__ import annotations
+"""For a wrong recording bridgenet-bag gives a reason and exit code 1, and it keeps finished frames."""
 
 import os
 import shutil

@@ -1,7 +1,5 @@
 """A full and a read-only disk, short version of `robustness.processes.disks`."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

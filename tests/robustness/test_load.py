@@ -1,7 +1,5 @@
 """Eight threads on one up-sampler, for as long as it takes each to have met every kind of call."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 

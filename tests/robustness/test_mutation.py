@@ -1,7 +1,5 @@
 """The mutation run: which changes it makes, and that it sees which of them tests notice."""
 
-from __future__ import annotations
-
 import sys
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Checkpoints and manifests that are corrupted, foreign or no files: `robustness.weights` in short."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from collections.abc import Callable, Iterator

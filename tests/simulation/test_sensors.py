@@ -1,7 +1,5 @@
 """The sensor model: its noise is the published one, its holes lie where they should, seeds repeat on every device."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,8 +1,5 @@
 """Publishing: the real client against a server on 127.0.0.1, then the same pixels from there."""
 
-from __future__ import annotations
-
-import hashlib
 import json
 import os
 import shutil
@@ -16,10 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.weights import checkpoint_bytes
-from testing.hub_server import HubServer
-from testing.tiny import TINY, randomise
+from testing.hub_server import HubServer, manifest_entry
+from testing.tiny import tiny_model
 
 ROOT = Path(__file__).parents[2]
 REPO = "makers/guided-depth"
@@ -45,17 +41,11 @@ class Project:
 
     def call(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Python in the tree: HF_ENDPOINT and HF_HOME are read when the client is imported."""
-        settings = {
-            "HF_ENDPOINT": self.server.url,
-            "HF_HOME": str(self.root.parent / "home"),
-            "HF_TOKEN": "hf_" + 34 * "x",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "OMP_NUM_THREADS": "1",
-        }
+        settings = {**self.server.environment(self.root.parent / "home"), "HF_TOKEN": "hf_" + 34 * "x"}
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.root,
-            env={**os.environ, **settings, **environment},
+            env={**os.environ, **settings, "OMP_NUM_THREADS": "1", **environment},
             capture_output=True,
             text=True,
             timeout=300,
@@ -74,16 +64,7 @@ class Project:
         folder.mkdir(exist_ok=True)
         (folder / f"{name}.safetensors").write_bytes(payload)
         (folder / f"{name}.md").write_text(f"# {name}\n\nFor [bridgenet-infer](../../README.md).\n")
-        entry = {
-            "name": name,
-            "file": f"{name}.safetensors",
-            "sha256": hashlib.sha256(payload).hexdigest(),
-            "size": len(payload),
-            "repo_id": None,
-            "revision": None,
-            "scales": [2, 16],
-            "data": "none",
-        }
+        entry = manifest_entry(payload, f"{name}.safetensors", repo_id=None, revision=None, data="none")
         others = self.entries() if self.manifest.exists() else {}
         self.manifest.write_text(json.dumps({"checkpoints": [*(others | {name: entry}).values()]}))
 
@@ -101,7 +82,7 @@ class Project:
 
 
 def payload(seed: int) -> bytes:
-    return checkpoint_bytes(randomise(build_bridgenet(TINY), seed), {"lr_kernel": "none"})
+    return checkpoint_bytes(tiny_model(seed), {"lr_kernel": "none"})
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """A rebuild makes the same checkpoint from its lineage, goes on after a kill, and says why where it cannot."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -108,7 +106,7 @@ def test_killed_in_the_middle_it_goes_on(released: Path, tmp_path: Path, monkeyp
     assert made.read_bytes() == (released / "checkpoints" / "pair.safetensors").read_bytes()
 
 
-def test_it_begins_with_the_checkpoint_that_the_lineage_began_with(released: Path, tmp_path: Path) -> None:
+def test_a_rebuild_begins_with_the_checkpoint_of_its_lineage(released: Path, tmp_path: Path) -> None:
     made = _rebuild(released, tmp_path, "small")
     assert made.read_bytes() == (released / "checkpoints" / "small.safetensors").read_bytes()
 
@@ -154,7 +152,7 @@ REFUSED: dict[str, Callable[[Any], object]] = {
 
 
 @pytest.mark.parametrize("reason", REFUSED)
-def test_what_cannot_be_trained_again_is_refused(
+def test_incomplete_lineages_are_refused(
     released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     def change(entry: Any) -> None:

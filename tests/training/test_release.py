@@ -1,6 +1,4 @@
-"""What a release consists of, apart from the wheel (test_package.py): sdist, citation, changelog, one version."""
-
-from __future__ import annotations
+"""The parts of a release beside the wheel (test_package.py): sdist, citation, changelog, one version."""
 
 import configparser
 import re

@@ -1,7 +1,5 @@
 """Training: the degradation is Pillow's, batches are reproducible, a kill changes nothing, a run can be released."""
 
-from __future__ import annotations
-
 import errno
 import os
 import signal
@@ -126,7 +124,7 @@ def test_batches_are_reproducible_and_normalised_the_same_way(pool: Pool, step: 
 
 
 @given(st.integers(0, 2**31))
-def test_a_far_layer_adds_one_offset_of_1_to_100_ranges_inside_its_mask(seed: int) -> None:
+def test_a_far_layer_adds_one_offset_inside_its_mask(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     shape, depth = torch.rand(3, 1, 16, 16, generator=generator), torch.rand(3, 1, 16, 16, generator=generator)
     layer = draw_far_layer(shape, torch.tensor([1.0, 10.0, 0.5]), 1.0, torch.rand(3, 7, generator=generator))
@@ -138,7 +136,7 @@ def test_a_far_layer_adds_one_offset_of_1_to_100_ranges_inside_its_mask(seed: in
         assert (image[~mask] == 0).all()
 
 
-def test_resized_depth_keeps_its_edges_one_pixel_wide_and_its_planes_smooth() -> None:
+def test_resized_depth_keeps_sharp_edges_and_smooth_planes() -> None:
     y, x = np.mgrid[:60, :80].astype(np.float32)
     depth = np.where(x > 30 + 0.4 * y, 200, 20 + 0.1 * x).astype(np.float32)
     for size in ((90, 120), (40, 53), (120, 160)):
@@ -288,9 +286,7 @@ def test_killed_in_mid_training_and_resumed_gives_the_same_curve(tmp_path: Path,
         assert all(torch.equal(states[0][key][name], states[1][key][name]) for name in states[0][key])
 
 
-def test_a_copy_of_a_run_ends_and_becomes_a_verified_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_of_a_run_ends_and_is_released_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, run = write_training_config(tmp_path), tmp_path / "runs" / "tiny"
     assert run_training(config, run, "--stop-at", "6").wait(timeout=300) == 0
     before = (run / "last.pt").read_bytes()

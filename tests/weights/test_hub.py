@@ -1,7 +1,5 @@
 """Weights from the Hub: the real client against a server on 127.0.0.1, in processes of their own."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -19,7 +17,7 @@ import pytest
 from bridgenet_infer.files import STALE_SECONDS
 from bridgenet_infer.weights.hub import first_cause
 from robustness.weights.race import race
-from testing.hub_server import HubServer
+from testing.hub_server import HubServer, manifest_entry
 
 REPO = "makers/tiny-depth"
 OLD, NEW = "a" * 40, "b" * 40
@@ -55,16 +53,10 @@ class Hub:
     payload: bytes
 
     def start(self, weights: str = "tiny", revision: str = "", **environment: str) -> subprocess.Popen[str]:
-        settings = {
-            "HF_ENDPOINT": self.server.url,
-            "HF_HOME": str(self.home),
-            "HF_HUB_ETAG_TIMEOUT": "2",
-            "HF_HUB_DOWNLOAD_TIMEOUT": "2",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        }
+        patience = {"HF_HUB_ETAG_TIMEOUT": "2", "HF_HUB_DOWNLOAD_TIMEOUT": "2"}
         return subprocess.Popen(
             [sys.executable, "-c", LOAD, str(self.package), weights, revision],
-            env={**os.environ, **settings, **environment},
+            env={**os.environ, **self.server.environment(self.home), **patience, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -77,7 +69,7 @@ class Hub:
         return [path for path in self.home.rglob("blobs/*") if path.suffix != ".incomplete"]
 
     def manifest(self, payload: bytes, **more: Any) -> bytes:
-        return json.dumps({"checkpoints": [entry(payload) | more]}).encode()
+        return json.dumps({"checkpoints": [manifest_entry(payload, "t.safetensors", name="tiny", **more)]}).encode()
 
 
 def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -85,11 +77,6 @@ def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
     assert process.returncode == 0, err
     outcome: dict[str, Any] = json.loads(out)
     return outcome
-
-
-def entry(payload: bytes) -> dict[str, Any]:
-    digest = hashlib.sha256(payload).hexdigest()
-    return {"name": "tiny", "file": "t.safetensors", "sha256": digest, "size": len(payload), "scales": [2, 16]}
 
 
 @pytest.fixture
@@ -206,7 +193,7 @@ def test_repository_by_id_and_revision(hub: Hub) -> None:
 
 def test_a_repository_of_several_checkpoints(hub: Hub) -> None:
     repo, names = "makers/family", ("default", "other")
-    entries = [entry(hub.payload) | {"name": name, "file": f"{name}.safetensors"} for name in names]
+    entries = [manifest_entry(hub.payload, f"{name}.safetensors") for name in names]
     hub.server.files[repo, NEW, "weights_manifest.json"] = json.dumps({"checkpoints": entries}).encode()
     for name in names:
         hub.server.files[repo, NEW, f"{name}.safetensors"] = hub.payload

@@ -1,7 +1,5 @@
 """Checkpoints are verified, strict and named in errors; the shipped ones are what the manifest says."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import warnings
@@ -18,6 +16,7 @@ from bridgenet_infer import DepthUpsampler, weights
 from bridgenet_infer.graph import BridgeNet, BridgeNetConfig
 from bridgenet_infer.weights.checkpoint import METADATA_KEY, compiled_bytes
 from robustness.weights.campaign import same
+from testing.hub_server import manifest_entry
 from testing.tiny import TINY, write_tiny_checkpoint
 
 
@@ -53,9 +52,7 @@ def own_manifest(tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.Monk
 
 
 def write_manifest(folder: Path, payload: bytes, **changes: Any) -> None:
-    digest = hashlib.sha256(payload).hexdigest()
-    entry = {"name": "tiny", "file": "tiny.safetensors", "sha256": digest, "size": len(payload), "scales": [2, 16]}
-    (folder / "weights_manifest.json").write_text(json.dumps({"checkpoints": [entry | changes]}))
+    (folder / "weights_manifest.json").write_text(json.dumps({"checkpoints": [manifest_entry(payload, **changes)]}))
 
 
 @pytest.mark.parametrize(
@@ -72,6 +69,10 @@ def write_manifest(folder: Path, payload: bytes, **changes: Any) -> None:
         {"revision": "a" * 40},
         {"repo_id": "a/b", "revision": "main"},
         {"scales": 4},
+        {"size": 1e400},
+        {"scales": [float("nan"), 4]},
+        {"scales": [4, 2]},
+        {"repo_id": 5, "revision": "0" * 40},
     ],
 )
 def test_a_manifest_that_could_mislead_is_refused(own_manifest: Path, changes: dict[str, Any]) -> None:
@@ -108,7 +109,7 @@ def test_a_manifest_of_other_files_says_nothing(tiny_checkpoint: Path, tmp_path:
     assert (loaded.name, loaded.sha256) == ("own", hashlib.sha256(file.read_bytes()).hexdigest())
 
 
-def test_a_name_in_the_manifest_is_not_taken_for_a_path(
+def test_names_of_the_manifest_are_no_paths(
     own_manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here" / "tiny").mkdir(parents=True)
@@ -147,10 +148,18 @@ def test_what_was_verified_is_what_is_loaded(own_manifest: Path, monkeypatch: py
     assert loaded.sha256 != hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_broken_manifest_is_named(own_manifest: Path) -> None:
-    (own_manifest / "weights_manifest.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[" * 100_000])
+def test_a_broken_manifest_is_named(own_manifest: Path, text: str) -> None:
+    (own_manifest / "weights_manifest.json").write_text(text)
     with pytest.raises(OSError, match="manifest"):
         weights.load_weights("tiny")
+
+
+HEADERS: list[Any] = [
+    [], 5, {"format": []}, {"config": 5}, {"config": None}, {"config": {"dsr_widths": [1, 2]}}, {"scales": 4},
+    {"scales": "two"}, {"scales": "nan-nan"}, {"scales": "4-2"}, {"config": {"dsr_widths": [10**7] * 4}},
+    {"config": {"mde_widths": [10**30] * 5}}, {"config": {"trunk_blocks": 10**9}},
+]  # fmt: skip
 
 
 def test_bad_checkpoints_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -163,11 +172,11 @@ def test_bad_checkpoints_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> N
         "incomplete": ({k: v for k, v in tensors.items() if k != name}, json.dumps(header)),
         "extra": ({**tensors, "surplus": torch.zeros(1)}, json.dumps(header)),
         "shape": ({**tensors, name: torch.zeros(1, 2, 3)}, json.dumps(header)),
-        "config": (tensors, json.dumps({**header, "config": {"dsr_widths": [1, 2]}})),
         "nojson": (tensors, "{"),
-        "scales": (tensors, json.dumps({**header, "scales": "two"})),
         "nan": ({**tensors, name: torch.full_like(tensors[name], torch.nan)}, json.dumps(header)),
     }
+    for i, odd in enumerate(HEADERS):
+        cases[f"header{i}"] = tensors, json.dumps(header | odd if isinstance(odd, dict) else odd)
     for case, (content, metadata) in cases.items():
         path = tmp_path / f"{case}.safetensors"
         save_file(content, path, {METADATA_KEY: metadata})
