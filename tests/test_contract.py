@@ -246,3 +246,15 @@ def test_shipped_weights_beat_bicubic_on_the_examples(shipped: DepthUpsampler) -
         ours, _ = errors(np.asarray(shipped(rgb, lr, 8)), exact, mask)
         plain, _ = errors(bicubic(lr, exact.shape), exact, mask)
         assert ours < 0.9 * plain, name
+
+
+@pytest.mark.parametrize("scale", [4, 8, 16])
+def test_each_network_of_the_shipped_weights_uses_rgb(shipped: DepthUpsampler, scale: int) -> None:
+    folder = Path(__file__).parents[1] / "examples" / "desk"
+    rgb, exact = read_rgb(folder / "rgb.png"), read_depth(folder / "depth.png")
+    lr = exact[scale // 2 :: scale, scale // 2 :: scale]
+    mask = (exact > 0) & (nearest(lr, exact.shape).numpy() > 0)
+    guided, unguided = (
+        errors(np.asarray(shipped(guide, lr, scale)), exact, mask)[0] for guide in (rgb, np.full_like(rgb, 128))
+    )
+    assert guided < 0.97 * unguided
