@@ -14,8 +14,9 @@ import numpy.typing as npt
 from ..registration import Floats
 from ..ros.alignment import Alignment
 from ..ros.matching import match_stamps
+from ..ros.messages import stamp_of
 from .files import BagReader, BagWriter, Workspace, reading
-from .topics import Topics, find_topics, is_image, scan, stamp_of
+from .topics import Topics, find_topics, is_image, scan
 
 Array = npt.NDArray[Any]
 
@@ -95,7 +96,7 @@ def upsample_bag(
         contents = scan(reader, topics)
         rgb_stamps, depth_stamps = contents.stamps["rgb"], contents.stamps["depth"]
         report = BagReport(topics, len(rgb_stamps), len(depth_stamps))
-        matches = match_stamps([s / 1e9 for s in rgb_stamps], [s / 1e9 for s in depth_stamps], slop)
+        matches = match_stamps(rgb_stamps, depth_stamps, slop)
         if not matches:
             raise ValueError(
                 f"none of {report.rgb} images of {topics.rgb} and {report.depth} of {topics.depth} are within "
