@@ -44,9 +44,9 @@ def load(parameters: NodeParameters) -> Upsample:
     for network in networks_of(upsampler.model):
         clock.watch(network)
 
-    def upsample(rgb: Any, depth: Any) -> Any:
+    def upsample(rgb: Any, depth: Any, *, scale: float | str, fill_holes: bool) -> Any:
         before, start = clock.seconds, time.monotonic()
-        result = upsampler(rgb, depth)
+        result = upsampler(rgb, depth, scale, fill_holes=fill_holes)
         timeline.append((start, time.monotonic(), clock.seconds - before))
         return result
 

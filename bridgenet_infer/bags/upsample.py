@@ -15,6 +15,7 @@ from ..registration import Floats
 from ..ros.alignment import Alignment
 from ..ros.matching import match_stamps
 from ..ros.messages import stamp_of
+from ..ros.transforms import StaticTransforms
 from .files import BagReader, BagWriter, Workspace, reading
 from .topics import Topics, find_topics, is_image, scan
 
@@ -103,9 +104,10 @@ def upsample_bag(
                 f"{slop:g} s of each other: is the slop too small, or are the clocks different?"
             )
         report.pairs = len(matches)
-        alignment = Alignment(scale, registered, topics.rgb, topics.depth, extrinsics, contents.infos)
+        transforms = StaticTransforms()
         for message in contents.transforms:
-            alignment.transforms.add(message)
+            transforms.add(message)
+        alignment = Alignment(scale, registered, topics.rgb, topics.depth, extrinsics, contents.infos, transforms)
         alignment.motion(contents.frame_ids["rgb"], contents.frame_ids["depth"])  # refused before anything is written
         place = None if extrinsics is None else extrinsics.tolist()
         identity = [settings, str(source.resolve()), vars(topics), slop, scale, registered, place, contents.stamps]
