@@ -6,12 +6,15 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from select import select
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE = 3.0  # seconds for the frame in work; roslaunch and ros2 launch kill after five or more
 
 
@@ -22,10 +25,14 @@ class Ending:
     """
 
     def __init__(self) -> None:
-        self._wish = threading.Event()
+        self._wished = False
+        # a pipe, not an Event: another thread may receive the signal, which then wakes no lock that this one waits for
+        self._news, self._tell = os.pipe()
+        os.set_blocking(self._tell, False)
+        signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
         self._error: BaseException | None = None
         self._deferred = False
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
             signal.signal(number, self._on_signal)
 
     def defer(self) -> None:
@@ -34,11 +41,18 @@ class Ending:
 
     def wish(self) -> None:
         """Wake `wait`, now and for ever."""
-        self._wish.set()
+        self._wished = True
+        self._wake()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the wish to end; returns whether there is one."""
-        return self._wish.wait(seconds)
+        """Wait for the wish to end, on one thread; returns whether there is one."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while not self._wished:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                break
+            self._await_news(left)
+        return self._wished
 
     def guard(self, callback: Callable[P, Any]) -> Callable[P, None]:
         """A callback whose error ends the node: a client library would only log it, or end another thread."""
@@ -62,22 +76,20 @@ class Ending:
         """
         results: list[T] = []
         errors: list[BaseException] = []
-        done = threading.Event()
 
         def run() -> None:
             try:
                 results.append(work())
             except BaseException as error:
                 errors.append(error)
-            done.set()
+            self._wake()
 
         threading.Thread(target=run, name="loading", daemon=True).start()
-        while not done.wait(0.05):
-            if self._wish.is_set():
-                return None
+        while not (results or errors or self._wished):
+            self._await_news(None)
         if errors:
             raise errors[0]
-        return results[0]
+        return None if self._wished else results[0]
 
     def close(self, close: Callable[[], None]) -> None:
         """Call `close` on another thread, and wait for it as long as a launch system would."""
@@ -86,11 +98,25 @@ class Ending:
         thread.join(PATIENCE)
 
     def end(self) -> None:
-        """Raise what ended the node; leave the process at once where threads go on that nothing can stop."""
+        """Raise what ended the node; leave the process at once where threads go on that nothing can stop.
+
+        Further signals do nothing: while Python shuts down, its own handlers would kill the process.
+        """
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         if self._error is not None:
             raise self._error
         if any(thread.name in ("loading", "closing") for thread in threading.enumerate()):
             leave()
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # full of news
+            os.write(self._tell, b"0")
+
+    def _await_news(self, seconds: float | None) -> None:
+        """Wait once; Python calls the handlers of signals, which are news too, before this returns."""
+        if not self._wished and select([self._news], [], [], seconds)[0]:
+            os.read(self._news, 4096)
 
     def _on_signal(self, number: int, frame: Any) -> None:
         if not self._deferred:

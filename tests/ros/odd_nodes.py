@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -22,12 +23,22 @@ def broken(rgb: np.ndarray, depth: np.ndarray, **options: Any) -> np.ndarray:
 
 
 def slow(rgb: np.ndarray, depth: np.ndarray, **options: Any) -> np.ndarray:
-    """Half a second of work."""
-    time.sleep(0.5)
+    """A second of work, announced."""
+    sys.stdout.write("working\n")
+    sys.stdout.flush()
+    time.sleep(1)
     return nearest(rgb, depth)
+
+
+def endless(parameters: object) -> Callable[..., np.ndarray]:
+    """Weights that take long to load, announced."""
+    sys.stdout.write("loading\n")
+    sys.stdout.flush()
+    time.sleep(600)
+    return nearest
 
 
 if __name__ == "__main__":
     ros, name, *_ = sys.argv[1:]
-    chosen = {"nearest": nearest, "broken": broken, "slow": slow}[name]
-    sys.exit(import_module(f"bridgenet_infer.ros.{ros}").main(lambda parameters: chosen))
+    chosen: Any = globals()[name]
+    sys.exit(import_module(f"bridgenet_infer.ros.{ros}").main(endless if name == "endless" else lambda _: chosen))
