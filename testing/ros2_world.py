@@ -63,7 +63,7 @@ class Peer:
     transports
         Of RGB and depth images.
     reliable
-        Ask for results and offer images reliably; else with best effort.
+        Offer images reliably, else with best effort; results are always asked for reliably.
     depth
         Of all queues.
 
@@ -72,7 +72,7 @@ class Peer:
     results, infos
         Stamp in nanoseconds -> message.
     arrivals
-        Stamp in nanoseconds -> when the result came, by `time.monotonic`.
+        (stamp in nanoseconds, when the result came, by `time.monotonic`), in order.
     diagnostics
         The latest status of the node, None if there was none.
     """
@@ -90,7 +90,7 @@ class Peer:
         self.name = node or (f"/{namespace}/bridgenet" if namespace else "/bridgenet")
         self.results: dict[int, Any] = {}
         self.infos: dict[int, Any] = {}
-        self.arrivals: dict[int, float] = {}
+        self.arrivals: list[tuple[int, float]] = []
         self.diagnostics: Any = None
         self.stamped: Any = None
         self.stamp = 100 * 10**9
@@ -115,7 +115,7 @@ class Peer:
         """Take the results."""
         for kind, name, callback in ((Image, "image_raw", self._on_result), (CameraInfo, "camera_info", self._on_info)):
             topic = f"{self.name}/depth/{name}"
-            self._subscriptions.append(self.node.create_subscription(kind, topic, callback, self._qos))
+            self._subscriptions.append(self.node.create_subscription(kind, topic, callback, self._qos.depth))
 
     def unsubscribe(self) -> None:
         """Take results no more."""
@@ -154,6 +154,14 @@ class Peer:
         """Until the node tells its diagnostics again."""
         told = self.diagnostics
         self.wait(lambda: self.diagnostics is not told, "diagnostics of the node")
+
+    def settle(self) -> int:
+        """Wait until reports change no more; returns the depth messages that were received or lost until then."""
+        counts = [-2, -1]
+        while counts[-1] != counts[-2]:
+            self.await_report()
+            counts.append(self.count("depth received") + self.count("depth lost"))
+        return counts[-1]
 
     def send(
         self, rgb: Any, depth: Any, *, lag: int = 0, frames: tuple[str, str] = (RGB_FRAME, RGB_FRAME), **changes: Any
@@ -225,7 +233,7 @@ class Peer:
         return CompressedImage(**{**fields, "data": array("B", fields["data"]), "header": stamped})
 
     def _on_result(self, message: Any) -> None:
-        self.arrivals[stamp_of(message)] = time.monotonic()
+        self.arrivals.append((stamp_of(message), time.monotonic()))
         self.results[stamp_of(message)] = message
 
     def _on_info(self, message: Any) -> None:

@@ -70,7 +70,7 @@ def test_camera_info_is_rgbs_with_the_stamp_of_depth(shared: Peer) -> None:
 
 
 def test_every_frame_is_accounted_for(shared: Peer) -> None:
-    start = settled(shared)
+    start = shared.settle()
     for seed in range(30):
         shared.send(*pair(seed))
 
@@ -82,15 +82,6 @@ def test_every_frame_is_accounted_for(shared: Peer) -> None:
     shared.wait(counted, "account of all frames")
     assert shared.diagnostics.name == "bridgenet: depth up-sampling"
     assert shared.diagnostics.hardware_id != ""
-
-
-def settled(there: Peer) -> int:
-    """Depth messages received or lost, once reports change no more."""
-    counts = [-2, -1]
-    while counts[-1] != counts[-2]:
-        there.await_report()
-        counts.append(there.count("depth received") + there.count("depth lost"))
-    return counts[-1]
 
 
 def test_depth_of_another_frame_is_registered(shared: Peer) -> None:
