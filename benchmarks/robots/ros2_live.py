@@ -23,7 +23,7 @@ from examples import DESK
 from testing.ros2_world import Peer, enter_private_world, peer, ros_arguments
 from testing.ros_world import Exchange, running
 
-FATES = ("depth unmatched", "dropped", "failed", "published")
+FATES = ("depth unmatched", "depth waiting", "not asked for", "dropped", "failed", "published")
 PATIENCE = 60.0  # seconds for the last frames
 
 
