@@ -6,7 +6,7 @@ OUT = out/demo
 PAGE = .venv-page
 PURELIB = import sysconfig; print(sysconfig.get_path("purelib"))
 
-.PHONY: demo test lint figures docs dist page test-page test-ray mutants clean
+.PHONY: demo test lint figures docs dist page test-page test-ray test-ros2 mutants clean
 
 .venv/done: setup.cfg constraints.txt
 	@echo "setting up .venv for demo, tests and training: some minutes, 2 GB"
@@ -37,6 +37,17 @@ test: .venv/done
 
 test-ray: .venv/ray/done
 	.venv/ray/bin/python -m pytest tests/cli/test_ray.py
+
+# ROS 2 likewise
+.venv/ros2/done: .venv/done
+	$(BIN)/python -m venv .venv/ros2
+	$(BIN)/python -c '$(PURELIB)' > "$$(.venv/ros2/bin/python -c '$(PURELIB)')/below.pth"
+	.venv/ros2/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[ros2]'
+	.venv/ros2/bin/python -c 'import rclpy'
+	touch $@
+
+test-ros2: .venv/ros2/done
+	OMP_NUM_THREADS=1 .venv/ros2/bin/python -m pytest -rs tests/ros/test_ros2_live.py tests/ros/test_ros2_ends.py tests/robustness/test_ros2.py
 
 # mutmut likewise
 .venv/mutants/done: .venv/done

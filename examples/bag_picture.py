@@ -17,7 +17,7 @@ from rosbags.highlevel import AnyReader
 from bridgenet_infer.arrays import Array
 from bridgenet_infer.files import write_atomically
 from bridgenet_infer.ros.matching import match_stamps
-from bridgenet_infer.ros.messages import image_to_array
+from bridgenet_infer.ros.messages import image_to_array, stamp_of
 from bridgenet_infer.visualise import Picture, colourise_depth, depth_span
 from simulation.record_walk import DEPTH, RGB
 
@@ -50,12 +50,11 @@ def read_frames(bag: Path, rgb: str, depth: str) -> list[tuple[Array, Array, Arr
     ValueError
         If the bag has no up-sampled depth.
     """
-    topics: dict[str, dict[float, Array]] = {rgb: {}, depth: {}, OURS: {}}
+    topics: dict[str, dict[int, Array]] = {rgb: {}, depth: {}, OURS: {}}
     with AnyReader([bag]) as reader:
         for connection, _, raw in reader.messages([c for c in reader.connections if c.topic in topics]):
             message: Any = reader.deserialize(raw, connection.msgtype)
-            stamp = message.header.stamp
-            topics[connection.topic][stamp.sec + stamp.nanosec / 1e9] = image_to_array(message)
+            topics[connection.topic][stamp_of(message)] = image_to_array(message)
     if not topics[OURS]:
         raise ValueError(f"{bag} has no {OURS}: bridgenet-bag writes it")
     stamps = {topic: sorted(arrays) for topic, arrays in topics.items()}

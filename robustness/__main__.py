@@ -11,6 +11,8 @@ CAMPAIGNS = {
     "disks": "processes.disks",
     "load": "processes.load",
     "page": "page.campaign",
+    "signals": "ros.signals",
+    "camera": "ros.camera",
     "mutation": "mutation.campaign",
 }
 

@@ -19,6 +19,7 @@ from testing import ROOT
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(python -m [^`]+|bridgenet-[a-z]+ [^`]+)`")
 COMMANDS = {"bridgenet-upsample": "bridgenet_infer.cli", "bridgenet-bag": "bridgenet_infer.bags.command"}
+NODE = "bridgenet-ros2"
 OTHERS = (".", "cd", "colcon", "ray", "trtexec")  # programs that are not ours
 SHELL = ("for", "while", "if", "done", "fi", "else")
 
@@ -69,6 +70,8 @@ def check_command(line: str) -> None:
     elif program == "python":
         script = ROOT / arguments[0]
         _check_program(script, arguments, lambda: runpy.run_path(str(script), run_name="__main__"))
+    elif program == NODE:
+        _check_parameters(arguments)
     elif program in COMMANDS:
         main = importlib.import_module(COMMANDS[program]).main
         _check_parser(main, words)
@@ -80,11 +83,7 @@ def _check_module(name: str, arguments: list[str]) -> None:
     specification = importlib.util.find_spec(name)
     assert specification is not None, f"no module {name}"
     if name in ("bridgenet_infer.ros.ros1", "bridgenet_infer.ros.ros2"):
-        known = {field.name for field in fields(NodeParameters)}
-        given = {
-            match[1] for word in arguments if (match := re.match(r"_?(\w+):=", word)) and "/" not in word.split(":")[0]
-        }
-        assert given <= known, f"no such parameters: {given - known}"
+        _check_parameters(arguments)
     else:
         package = specification.submodule_search_locations is not None
         _check_program(
@@ -92,6 +91,14 @@ def _check_module(name: str, arguments: list[str]) -> None:
             [name, *arguments],
             lambda: runpy.run_module(name, run_name="__main__"),
         )
+
+
+def _check_parameters(arguments: list[str]) -> None:
+    """Of a ROS node's command."""
+    known = {field.name for field in fields(NodeParameters)}
+    matches = (re.match(r"_?(\w+):=", word) for word in arguments if "/" not in word.split(":")[0])
+    given = {match[1] for match in matches if match}
+    assert given <= known, f"no such parameters: {given - known}"
 
 
 def _check_program(script: Path, words: list[str], run: Callable[[], object]) -> None:

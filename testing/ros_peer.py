@@ -15,8 +15,8 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
 from bridgenet_infer.arrays import Array
+from bridgenet_infer.ros.matching import QUEUE_SIZE
 from bridgenet_infer.ros.messages import image_fields, to_array
-from bridgenet_infer.ros.node import PARTNERS
 from testing.ros_world import Exchange, Request
 
 RGB_FRAME, DEPTH_FRAME = "camera_rgb", "camera_depth"
@@ -33,9 +33,9 @@ def run(request: Request) -> Exchange:
     """Send and receive; raises TimeoutError if no node is there."""
     exchange = Exchange()
     publishers = [
-        rospy.Publisher("rgb/image", Image, queue_size=PARTNERS),
-        rospy.Publisher("depth/image", Image, queue_size=PARTNERS),
-        rospy.Publisher("rgb/camera_info", CameraInfo, queue_size=PARTNERS),
+        rospy.Publisher("rgb/image", Image, queue_size=QUEUE_SIZE),
+        rospy.Publisher("depth/image", Image, queue_size=QUEUE_SIZE),
+        rospy.Publisher("rgb/camera_info", CameraInfo, queue_size=QUEUE_SIZE),
     ]
 
     def on_depth(message: Any) -> None:

@@ -1,6 +1,6 @@
 """A ROS 1 world for live runs: a master of one's own, programs in it, and a peer for the node.
 
-Needs rosmaster and rospy (Debian: python3-rosmaster, python3-rospy, python3-message-filters, python3-sensor-msgs,
+Needs rosmaster and rospy (Debian: python3-rosmaster, python3-rospy, python3-sensor-msgs,
 python3-diagnostic-msgs, python3-tf2-msgs).
 """
 

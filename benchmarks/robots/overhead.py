@@ -103,11 +103,14 @@ def summary(times: Array, direct: Array) -> dict[str, float]:
 def _running(upsample: Upsample, pair: tuple[Array, Array]) -> Iterator[dict[str, Callable[[int], None]]]:
     """The three ways, each a function of the number of frames that returns when all have come out."""
     out, warnings = threading.Semaphore(0), list[str]()
-    rgb, depth = (
-        SimpleNamespace(header=SimpleNamespace(stamp=0, frame_id="camera"), **image_fields(array)) for array in pair
-    )
+    header = SimpleNamespace(stamp=SimpleNamespace(sec=0, nanosec=0), frame_id="camera")
+    rgb, depth = (SimpleNamespace(header=header, **image_fields(array)) for array in pair)
+
+    def without_options(rgb: Array, depth: Array, *, scale: float | str, fill_holes: bool) -> Any:
+        return upsample(rgb, depth)
+
     stream = DepthStream(upsample, drop="none", on_result=lambda result: out.release())
-    node = DepthNode(upsample, lambda output: out.release(), warnings.append)
+    node = DepthNode(without_options, lambda output: out.release(), warnings.append)
     node.on_camera_info("rgb", SimpleNamespace(height=pair[0].shape[0], width=pair[0].shape[1], k=[1.0] * 9))
 
     def call(frames: int) -> None:
@@ -126,7 +129,8 @@ def _running(upsample: Upsample, pair: tuple[Array, Array]) -> Iterator[dict[str
 
     def publish(frames: int) -> None:
         for _ in range(frames):
-            node.on_pair(rgb, depth)
+            node.on_image("rgb", rgb)
+            node.on_image("depth", depth)
             await_one()
 
     try:

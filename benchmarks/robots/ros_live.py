@@ -36,19 +36,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         timeline = folder / "timeline.json"
-        node = [sys.executable, "-m", "benchmarks.robots.timed_node"]
-        parameters = [f"_weights:={options.weights}", f"_timeline:={timeline}", "_registered:=true"]
+        node = [sys.executable, "-m", "benchmarks.robots.timed_node", "ros1", str(timeline)]
+        parameters = [f"_weights:={options.weights}", "_registered:=true"]
         with running_master(folder) as environment:
             with running([*node, *parameters], environment):
                 exchange = run_peer(Request(frames, options.rate, len(frames)), folder, environment)
             figures = summarise(exchange, json.loads(timeline.read_text()))
     print(f"{rgb.shape[1]} x {rgb.shape[0]}, LR {depth.shape[1]} x {depth.shape[0]}, {options.weights}, "
           f"{options.frames} frames at {options.rate:g} Hz")  # fmt: skip
-    for key, value in figures.items():
-        print(f"{key:38} {value:8.1f}" if isinstance(value, float) else f"{key:38} {value:8}")
+    show(figures)
     upsampler = DepthUpsampler.from_pretrained(options.weights, device="cpu")
     content = {"figures": {key.strip(): value for key, value in figures.items()}}
     write_result(options.out / f"{Path(options.weights).stem}.json", content, [upsampler])
+
+
+def show(figures: dict[str, float]) -> None:
+    """Print counts, milliseconds and percent, one a line."""
+    for key, value in figures.items():
+        print(f"{key:38} {value:8.1f}" if isinstance(value, float) else f"{key:38} {value:8}")
 
 
 def summarise(exchange: Exchange, timeline: Sequence[tuple[float, float, float]]) -> dict[str, float]:

@@ -1,19 +1,19 @@
-"""The ROS 1 node with a clock around its up-sampler and its network (see `benchmarks.robots.ros_live`)."""
+"""A node with a clock around its up-sampler and its network: `timed_node ros1 TIMELINE ...`, for `ros_live`."""
 
 from __future__ import annotations
 
 import json
+import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import rospy
 from torch import nn
 
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.backends.per_scale import networks_of
 from bridgenet_infer.ros.parameters import NodeParameters, Upsample
-from bridgenet_infer.ros.ros1 import main
 
 
 class Clock:
@@ -44,9 +44,9 @@ def load(parameters: NodeParameters) -> Upsample:
     for network in networks_of(upsampler.model):
         clock.watch(network)
 
-    def upsample(rgb: Any, depth: Any) -> Any:
+    def upsample(rgb: Any, depth: Any, *, scale: float | str, fill_holes: bool) -> Any:
         before, start = clock.seconds, time.monotonic()
-        result = upsampler(rgb, depth)
+        result = upsampler(rgb, depth, scale, fill_holes=fill_holes)
         timeline.append((start, time.monotonic(), clock.seconds - before))
         return result
 
@@ -54,5 +54,8 @@ def load(parameters: NodeParameters) -> Upsample:
 
 
 if __name__ == "__main__":
-    main(load)
-    Path(rospy.get_param("~timeline")).write_text(json.dumps(timeline))
+    ros, target = sys.argv[1:3]
+    del sys.argv[1:3]
+    code = import_module(f"bridgenet_infer.ros.{ros}").main(load)
+    Path(target).write_text(json.dumps(timeline))
+    sys.exit(code)

@@ -8,6 +8,7 @@ from typing import Any
 from rosbags.interfaces import Connection
 
 from ..ros.alignment import image_topic
+from ..ros.messages import stamp_of
 from .files import IMAGE, INFO, BagReader
 
 COMPRESSED, TRANSFORMS = "sensor_msgs/msg/CompressedImage", "tf2_msgs/msg/TFMessage"
@@ -50,11 +51,6 @@ class Contents:
 def is_image(connection: Connection) -> bool:
     """Whether a topic holds images, compressed or not."""
     return connection.msgtype in (IMAGE, COMPRESSED)
-
-
-def stamp_of(message: Any) -> int:
-    """The header's stamp in nanoseconds."""
-    return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)
 
 
 def find_topics(

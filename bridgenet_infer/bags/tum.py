@@ -59,7 +59,8 @@ def upsample_tum(
         If something cannot be read or written.
     """
     rgb, depth = read_list(source / "rgb.txt"), read_list(source / "depth.txt")
-    matches = match_stamps([stamp for stamp, _ in rgb], [stamp for stamp, _ in depth], slop)
+    rgb_stamps, depth_stamps = ([round(stamp * 1e9) for stamp, _ in entries] for entries in (rgb, depth))
+    matches = match_stamps(rgb_stamps, depth_stamps, slop)
     if not matches:
         raise ValueError(f"none of {len(rgb)} images and {len(depth)} depth maps are within {slop:g} s of each other")
     report = FolderReport(len(rgb), len(depth), len(matches))

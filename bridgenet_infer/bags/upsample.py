@@ -14,8 +14,10 @@ import numpy.typing as npt
 from ..registration import Floats
 from ..ros.alignment import Alignment
 from ..ros.matching import match_stamps
+from ..ros.messages import stamp_of
+from ..ros.transforms import StaticTransforms
 from .files import BagReader, BagWriter, Workspace, reading
-from .topics import Topics, find_topics, is_image, scan, stamp_of
+from .topics import Topics, find_topics, is_image, scan
 
 Array = npt.NDArray[Any]
 
@@ -95,16 +97,17 @@ def upsample_bag(
         contents = scan(reader, topics)
         rgb_stamps, depth_stamps = contents.stamps["rgb"], contents.stamps["depth"]
         report = BagReport(topics, len(rgb_stamps), len(depth_stamps))
-        matches = match_stamps([s / 1e9 for s in rgb_stamps], [s / 1e9 for s in depth_stamps], slop)
+        matches = match_stamps(rgb_stamps, depth_stamps, slop)
         if not matches:
             raise ValueError(
                 f"none of {report.rgb} images of {topics.rgb} and {report.depth} of {topics.depth} are within "
                 f"{slop:g} s of each other: is the slop too small, or are the clocks different?"
             )
         report.pairs = len(matches)
-        alignment = Alignment(scale, registered, topics.rgb, topics.depth, extrinsics, contents.infos)
+        transforms = StaticTransforms()
         for message in contents.transforms:
-            alignment.transforms.add(message)
+            transforms.add(message)
+        alignment = Alignment(scale, registered, topics.rgb, topics.depth, extrinsics, contents.infos, transforms)
         alignment.motion(contents.frame_ids["rgb"], contents.frame_ids["depth"])  # refused before anything is written
         place = None if extrinsics is None else extrinsics.tolist()
         identity = [settings, str(source.resolve()), vars(topics), slop, scale, registered, place, contents.stamps]

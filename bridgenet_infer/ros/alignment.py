@@ -41,7 +41,7 @@ class Alignment:
     infos
         CameraInfo messages of "rgb" and "depth".
     transforms
-        What /tf_static says.
+        What /tf_static says; None if nobody can hear it.
     """
 
     scale: float | str = "auto"
@@ -50,7 +50,7 @@ class Alignment:
     depth_topic: str = ""
     extrinsics: Floats | None = None
     infos: dict[str, Any] = field(default_factory=dict)
-    transforms: StaticTransforms = field(default_factory=StaticTransforms)
+    transforms: StaticTransforms | None = field(default_factory=StaticTransforms)
 
     def __call__(self, rgb: Any, depth: Any) -> tuple[Array, Array]:
         """RGB and the depth that belongs on it, of two messages.
@@ -63,9 +63,13 @@ class Alignment:
         Raises
         ------
         ValueError
-            If a message holds no image, or depth must be registered and cannot be; says what is missing.
+            If a message holds no image or depth of another kind than millimetres in 16 bits or metres in floats, or
+            depth must be registered and cannot be; says what is missing.
         """
         colours, samples = to_array(rgb), to_array(depth)
+        if samples.ndim != 2 or samples.dtype == np.uint8:
+            kind = getattr(depth, "encoding", "") or depth.format
+            raise ValueError(f"depth must be 16UC1, mono16 or 32FC1, got {kind!r}")
         motion = self.motion(rgb.header.frame_id, depth.header.frame_id)
         if motion is None:
             return colours, samples
@@ -95,9 +99,15 @@ class Alignment:
         if self.registered or bare_frame(rgb_frame) == bare_frame(depth_frame):
             return None
         missing = [f"the CameraInfo of {kind}" for kind in ("rgb", "depth") if kind not in self.infos]
-        motion = self.extrinsics if self.extrinsics is not None else self.transforms.between(rgb_frame, depth_frame)
+        motion = self.extrinsics
+        if motion is None and self.transforms is not None:
+            motion = self.transforms.between(rgb_frame, depth_frame)
         if motion is None:
-            missing.append("a chain of static transforms between the two frames")
+            heard = "" if self.transforms is not None else (
+                " (/tf_static cannot be heard, because this environment has no tf2_msgs: run the node in a sourced "
+                "ROS 2 installation, or set 'extrinsics')"
+            )  # fmt: skip
+            missing.append(f"a chain of static transforms between the two frames{heard}")
         if missing or motion is None:
             raise ValueError(
                 f"depth is in the frame {depth_frame!r}, RGB in {rgb_frame!r}, and to register one to the other "

@@ -55,6 +55,13 @@ class CompressedMessage(Protocol):
     data: Any
 
 
+def stamp_of(message: Any) -> int:
+    """The header's stamp in nanoseconds, of ROS 1 or 2."""
+    stamp = message.header.stamp
+    seconds, nanoseconds = (stamp.sec, stamp.nanosec) if hasattr(stamp, "sec") else (stamp.secs, stamp.nsecs)
+    return int(seconds) * 10**9 + int(nanoseconds)
+
+
 def to_array(message: Any) -> Array:
     """Pixels of an Image or a CompressedImage message; see `image_to_array` and `compressed_to_array`."""
     return image_to_array(message) if hasattr(message, "encoding") else compressed_to_array(message)

@@ -1,25 +1,31 @@
-"""What the ROS 1 and ROS 2 nodes do, without ROS: pairs of messages in, fields of messages out."""
+"""What the ROS 1 and ROS 2 nodes do, without ROS: messages in, fields of messages out."""
 
 from __future__ import annotations
 
 import copy
 import math
+import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..stream import DepthStream, StreamResult
 from .alignment import Alignment
-from .messages import image_fields
+from .diagnostics import LARGE_SHARE, WINDOW, Recent, Report, Stages
+from .matching import Kind, Pairing
+from .messages import image_fields, stamp_of
+from .parameters import NodeParameters, Upsample
 
 Array = npt.NDArray[Any]
 SILENCE = 2.0  # seconds without a pair after which somebody should be told
-PARTNERS = 10  # messages a queue of the shells keeps: halves of pairs, results on their way out
+KINDS: tuple[Kind, Kind] = ("rgb", "depth")
+WARNED = 100  # kinds of bad frames that are told apart
 
 
 @dataclass(frozen=True)
@@ -44,80 +50,158 @@ class DepthOutput:
     camera_info: Any
 
 
+class _Source(NamedTuple):
+    """Of a result: what its messages say of where and when it is."""
+
+    stamp: Any
+    frame_id: str
+
+
+class _Worked(NamedTuple):
+    depth: Array
+    registration: float
+    upsampling: float
+
+
 class DepthNode:
-    """The core of a node: keeps the last pair, up-samples it on a worker, hands over what is to be published.
+    """The core of a node: pairs messages, up-samples the last pair on a worker, hands over what is to be published.
 
     Parameters
     ----------
     upsample
-        (rgb, depth) -> depth.
+        (rgb, depth) -> depth, with the scale and whether holes are filled.
     publish
         Called with every `DepthOutput` on the worker thread.
     warn
         Called with a line of text when something needs attention.
+    parameters
+        Between 16UC1 and 32FC1, millimetres are metres times 1000, and holes 0 or NaN (REP 118).
     alignment
         Says whether and how depth is registered to RGB first; by default it lies there if its frame_id is RGB's.
-    encoding
-        "16UC1" or "32FC1" for the output; by default the input's. Between them millimetres are metres times 1000, and
-        holes 0 or NaN (REP 118).
+    wanted
+        Whether anybody waits for results; asked once a pair if the parameter `lazy` is set.
     clock
-        Seconds, for the warnings.
+        Seconds, for warnings and diagnostics.
     """
 
     def __init__(
         self,
-        upsample: Callable[[Array, Array], Any],
+        upsample: Upsample,
         publish: Callable[[DepthOutput], None],
         warn: Callable[[str], None],
         *,
+        parameters: NodeParameters | None = None,
         alignment: Alignment | None = None,
-        encoding: str | None = None,
+        wanted: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if encoding not in (None, "16UC1", "32FC1"):
-            raise ValueError(f"encoding must be '16UC1' or '32FC1', got {encoding!r}")
         self._upsample, self._publish, self._warn = upsample, publish, warn
-        self._encoding, self._clock = encoding, clock
+        self._wanted, self._clock = wanted, clock
         self._alignment = alignment or Alignment()
+        self._parameters = parameters or NodeParameters()
         self._lock = threading.Lock()
+        self._pairing: Pairing[Any] = Pairing(self._parameters.slop, self._parameters.queue_size)
         self._last_pair = self._last_warning = clock()
-        self._seen = {"rgb": 0, "depth": 0}
-        self._failures = 0
+        self._seen = dict.fromkeys(KINDS, 0)
+        self._counts: Counter[str] = Counter()
+        self._idle = self._closed = False
+        self._warned: set[str] = set()
         self._failure, self._failed_at = "", -math.inf
+        self._recent = Recent(clock)
         self._stream = DepthStream(self._work, on_result=self._deliver)
 
-    def on_camera_info(self, kind: str, message: Any) -> None:
+    def configure(self, parameters: NodeParameters) -> None:
+        """Take other parameters, from the next message on."""
+        with self._lock:
+            self._parameters = parameters
+            self._pairing.slop = parameters.slop
+            alignment = self._alignment
+            alignment.scale, alignment.registered = parameters.scale, parameters.registered
+            alignment.extrinsics = parameters.pose
+
+    def on_camera_info(self, kind: Kind, message: Any) -> None:
         """Keep the latest CameraInfo of "rgb" or "depth"."""
         self._alignment.infos[kind] = message
 
     def on_static_transforms(self, message: Any) -> None:
         """Take a message of /tf_static."""
-        self._alignment.transforms.add(message)
+        if self._alignment.transforms is not None:
+            self._alignment.transforms.add(message)
 
-    def on_message(self, kind: str) -> None:
-        """Count a message of "rgb" or "depth", paired or not."""
+    def on_lost(self, kind: Kind, count: int) -> None:
+        """Count messages of "rgb" or "depth" that the middleware lost on the way."""
         with self._lock:
+            self._counts[f"{kind} lost"] += count
+
+    def on_image(self, kind: Kind, message: Any) -> None:
+        """Take a message of "rgb" or "depth"; returns at once.
+
+        Raises
+        ------
+        Exception
+            What ended the worker.
+        """
+        with self._lock:
+            self._counts[f"{kind} received"] += 1
             self._seen[kind] += 1
-
-    def on_pair(self, rgb: Any, depth: Any) -> None:
-        """Take a pair of messages with stamps that match; returns at once."""
-        self._last_pair = self._clock()
-        with self._lock:
-            self._seen = dict.fromkeys(self._seen, 0)
-        self._stream.submit(rgb, depth, (depth.header.stamp, rgb.header.frame_id))
+            for rgb, depth in self._pairing.add(kind, stamp_of(message), message):
+                self._last_pair, self._seen = self._clock(), dict.fromkeys(KINDS, 0)
+                self._counts["pairs received"] += 1
+                self._idle = self._parameters.lazy and not self._wanted()
+                if self._idle:
+                    self._counts["not asked for"] += 1
+                else:
+                    self._stream.submit(rgb, depth, _Source(depth.header.stamp, rgb.header.frame_id))
 
     def check(self) -> None:
-        """Warn of what `complaint` says, every two seconds; to be called about once a second."""
-        complaint, now = self.complaint(), self._clock()
-        if complaint and now - self._last_warning >= SILENCE:
+        """Warn of silence, every two seconds; to be called about once a second."""
+        silence, now = self._silence(), self._clock()
+        if silence and now - self._last_warning >= SILENCE:
             self._last_warning = now
-            self._warn(complaint)
+            self._warn(silence)
 
-    def complaint(self) -> str:
-        """Why there has been no pair for two seconds, or why a frame was left out since; empty if all is well."""
+    def report(self) -> Report:
+        """Counts and latencies, and what is wrong; to be called about once a second.
+
+        rgb and depth received = unmatched + waiting + pairs received. pairs received = not asked for + dropped +
+        failed + published, and the frames that wait or are worked on.
+        """
+        counts = self._count()
+        recent = self._recent.growth(counts)
+        submitted = recent["pairs received"] - recent["not asked for"]
+        complaint = self._silence() or (self._failure if self._clock() - self._failed_at < SILENCE else "")
+        if not complaint and recent["dropped"] > LARGE_SHARE * submitted:
+            complaint = (
+                f"{recent['dropped']} of {submitted} pairs dropped within {WINDOW:.0f} s: they come faster than they "
+                "can be up-sampled"
+            )
+        values = {name: str(count) for name, count in counts.items()}
+        values |= {"rate (Hz)": f"{self._recent.rate():.1f}", **self._recent.latencies()}
+        return Report(bool(complaint), complaint or ("idle: nobody subscribes" if self._idle else "running"), values)
+
+    def close(self) -> None:
+        """Finish the frame that is being worked on, which is published no more, and end the worker."""
+        self._closed = True
+        self._stream.close(drain=False)
+
+    def _count(self) -> dict[str, int]:
+        with self._lock:
+            statistics = self._stream.statistics
+            known, pairing = self._counts, self._pairing
+            counts = {f"{kind} {what}": known[f"{kind} {what}"] for what in ("received", "lost") for kind in KINDS}
+            for kind in KINDS:
+                unmatched = pairing.unmatched(kind)
+                counts[f"{kind} unmatched"] = unmatched
+                counts[f"{kind} waiting"] = counts[f"{kind} received"] - unmatched - known["pairs received"]
+            counts["jumps back in time"] = pairing.restarts
+            counts |= {name: known[name] for name in ("pairs received", "not asked for")}
+            return counts | {"dropped": statistics.dropped, "failed": known["failed"], "published": known["published"]}
+
+    def _silence(self) -> str:
+        """Why there has been no pair for two seconds; empty if there was one."""
         seconds = self._clock() - self._last_pair
         if seconds < SILENCE:
-            return self._failure if self._clock() - self._failed_at < SILENCE else ""
+            return ""
         rgb, depth = self._seen["rgb"], self._seen["depth"]
         if rgb and depth:
             reason = "their stamps are farther apart than the slop, or the clocks differ"
@@ -127,44 +211,34 @@ class DepthNode:
             reason = "nothing comes on either topic"
         return f"no pair for {seconds:.0f} s ({rgb} rgb and {depth} depth messages): {reason}"
 
-    def diagnostics(self) -> dict[str, str]:
-        """Counts and latencies as text, for diagnostic_msgs/DiagnosticStatus."""
-        statistics = self._stream.statistics
-        return {
-            "pairs received": str(statistics.submitted),
-            "published": str(statistics.finished - self._failures),
-            "dropped": str(statistics.dropped),
-            "failed": str(self._failures),
-            "rate (Hz)": _rounded(statistics.rate, 1),
-            "latency p50 (ms)": _rounded(1000 * statistics.latency_p50, 1),
-            "latency p99 (ms)": _rounded(1000 * statistics.latency_p99, 1),
-            "up-sampling p50 (ms)": _rounded(1000 * statistics.processing_p50, 1),
-        }
-
-    def close(self) -> None:
-        """Finish the frame that is being worked on and end the worker."""
-        self._stream.close(drain=False)
-
-    def _work(self, rgb: Any, depth: Any) -> Array | None:
+    def _work(self, rgb: Any, depth: Any) -> _Worked | None:
         """None where the frame cannot be up-sampled: one bad frame must not end a robot's node."""
+        parameters, start = self._parameters, time.perf_counter()
         try:
-            result: Array = np.asarray(self._upsample(*self._alignment(rgb, depth)))
-            return convert(result, self._encoding)
-        except ValueError as error:
-            self._failures += 1
-            before, now = (self._failure, self._failed_at), self._clock()
-            self._failure = f"frame left out: {error}"
-            # what is wrong with one frame is mostly wrong with all: `check` repeats it every two seconds
-            if self._failure != before[0] or now - before[1] >= SILENCE:
+            colours, samples = self._alignment(rgb, depth)
+            registered = time.perf_counter()
+            result = self._upsample(colours, samples, scale=parameters.scale, fill_holes=parameters.fill_holes)
+            array = convert(np.asarray(result), parameters.encoding)
+            return _Worked(array, registered - start, time.perf_counter() - registered)
+        except (ValueError, MemoryError) as error:
+            self._counts["failed"] += 1
+            self._failure, self._failed_at = f"frame left out: {error}", self._clock()
+            # what is wrong with one frame is mostly wrong with all, but for the numbers
+            kind = re.sub(r"[\d.]+", "#", self._failure)
+            if kind not in self._warned and len(self._warned) < WARNED:
+                self._warned.add(kind)
                 self._warn(self._failure)
-            self._failed_at = now
             return None
 
     def _deliver(self, result: StreamResult) -> None:
-        if result.depth is not None:
-            stamp, frame_id = result.stamp
-            info = copy.deepcopy(self._alignment.infos.get("rgb"))
-            self._publish(DepthOutput(image_fields(result.depth), stamp, frame_id, info))
+        if result.depth is None or self._closed:
+            return
+        start, worked = time.perf_counter(), result.depth
+        info = copy.deepcopy(self._alignment.infos.get("rgb"))
+        self._publish(DepthOutput(image_fields(worked.depth), result.stamp.stamp, result.stamp.frame_id, info))
+        self._counts["published"] += 1
+        waiting, publishing = result.latency - result.processing, time.perf_counter() - start
+        self._recent.publish(Stages(waiting, worked.registration, worked.upsampling, publishing))
 
 
 def convert(depth: Array, encoding: str | None) -> Array:
@@ -177,7 +251,3 @@ def convert(depth: Array, encoding: str | None) -> Array:
         metres: Array = np.where(depth > 0, depth / np.float32(1000), np.float32(np.nan)).astype(np.float32)
         return metres
     return depth
-
-
-def _rounded(value: float, digits: int) -> str:
-    return "" if math.isnan(value) else f"{value:.{digits}f}"

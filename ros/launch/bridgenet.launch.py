@@ -12,14 +12,21 @@ TOPICS = {
     "depth_camera_info": "depth/camera_info",
 }
 PARAMETERS = {
-    "weights": "default",
-    "scale": "auto",
+    "weights": "sensor",
     "device": "auto",
     "precision": "auto",
-    "registered": "false",
+    "scale": "auto",
     "fill_holes": "false",
     "output_encoding": "auto",
+    "registered": "false",
+    "extrinsics": "",
     "slop": "0.02",
+    "lazy": "true",
+    "warmup_size": "640x480",
+    "rgb_transport": "raw",
+    "depth_transport": "raw",
+    "reliability": "best_effort",
+    "queue_size": "10",
 }
 
 

@@ -7,16 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.bags.command import main
 from bridgenet_infer.bags.tum import read_list, upsample_tum
 from bridgenet_infer.read import read_depth
-from bridgenet_infer.ros.matching import match_stamps
-from bridgenet_infer.ros.messages import image_to_array
+from bridgenet_infer.ros.messages import image_to_array, stamp_of
 
 pytest.importorskip("rosbags", reason="needs the extra bags")
 from rosbags.highlevel import AnyReader
@@ -51,10 +48,6 @@ def read_bag(path: Path) -> dict[str, list[tuple[int, Any]]]:
         for connection, time, raw in reader.messages():
             content.setdefault(connection.topic, []).append((time, reader.deserialize(raw, connection.msgtype)))
     return content
-
-
-def stamp_of(message: Any) -> int:
-    return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -239,17 +232,3 @@ def test_lists_that_are_none_are_refused(tmp_path: Path, tiny_upsampler: DepthUp
     (source / "rgb.txt").write_text("999.0 rgb/a.png\n")
     with pytest.raises(ValueError, match="within"):
         upsample_tum(source, tmp_path / "out", tiny_upsampler)
-
-
-@given(
-    st.lists(st.integers(0, 300), max_size=12, unique=True), st.lists(st.integers(0, 300), max_size=12, unique=True),
-    st.integers(0, 40),
-)  # fmt: skip
-def test_matches_are_close_unique_and_not_to_be_bettered(first: list[int], second: list[int], slop: int) -> None:
-    pairs = match_stamps(first, second, slop)
-    assert len({i for i, _ in pairs}) == len({k for _, k in pairs}) == len(pairs)
-    assert all(abs(first[i] - second[k]) <= slop for i, k in pairs)
-    assert [first[i] for i, _ in pairs] == sorted(first[i] for i, _ in pairs)
-    left_a = set(range(len(first))) - {i for i, _ in pairs}
-    left_b = set(range(len(second))) - {k for _, k in pairs}
-    assert not any(abs(first[i] - second[k]) <= slop for i in left_a for k in left_b)

@@ -1,28 +1,24 @@
-"""The ROS nodes: their parameters and launch files, and the ROS 1 node live against a real master."""
+"""The ROS 1 node live, against a real master."""
 
 from __future__ import annotations
 
-import ast
 import re
 import shutil
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
-from bridgenet_infer import DepthUpsampler, __version__
-from bridgenet_infer.ros.node import PARTNERS
-from bridgenet_infer.ros.parameters import NodeParameters
+from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.ros.matching import QUEUE_SIZE
 from testing import ROOT
 from testing.ros_world import Frame, Request, ros_environment, run_peer, running, running_master
 
 ROS = ROOT / "ros"
-ODD_NODES = [sys.executable, str(ROOT / "tests" / "ros" / "odd_nodes.py")]
+ODD_NODES = [sys.executable, str(ROOT / "tests" / "ros" / "odd_nodes.py"), "ros1"]
 UNREGISTERED = [*ODD_NODES, "nearest", "_registered:=false"]  # said aloud: parameters outlive the nodes before
 NODE = [sys.executable, "-m", "bridgenet_infer.ros.ros1"]
 SECOND = 10**9
@@ -48,7 +44,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     folder = tmp_path_factory.mktemp("ros")
     if shutil.which("rosmaster") is None:
         pytest.skip("rosmaster is not installed")
-    modules = "import rospy, message_filters, sensor_msgs.msg, diagnostic_msgs.msg, tf2_msgs.msg"
+    modules = "import rospy, sensor_msgs.msg, diagnostic_msgs.msg, tf2_msgs.msg"
     tried = subprocess.run([sys.executable, "-c", modules], env=ros_environment(folder), capture_output=True, text=True)
     if tried.returncode:
         pytest.skip(f"{sys.executable} cannot use rospy: {tried.stderr.strip().splitlines()[-1]}")
@@ -60,7 +56,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 def test_a_live_node_hands_on_pixels_stamps_and_frames(
     world: dict[str, str], tmp_path: Path, dtype: type[np.generic]
 ) -> None:
-    frames = make_frames(PARTNERS, lag=0.008, dtype=dtype)  # what every queue holds: nothing is lost in a stall
+    frames = make_frames(QUEUE_SIZE, lag=0.008, dtype=dtype)  # what every queue holds: nothing is lost in a stall
     with running([*ODD_NODES, "nearest", "_registered:=true"], world):
         exchange = run_peer(Request(frames, rate=5, pairs=len(frames)), tmp_path, world)
     sent = {frame.depth_stamp: frame for frame in frames}
@@ -76,7 +72,7 @@ def test_a_live_node_hands_on_pixels_stamps_and_frames(
     assert {(width, matrix[:3]) for _, _, width, matrix in exchange.infos} == {(64, (525.0, 0.0, 31.5))}
     level, message, values = exchange.diagnostics
     assert (level, message) in [(0, "running")] or message.startswith("no pair")  # on a slow machine
-    assert float(values["latency p99 (ms)"]) >= float(values["up-sampling p50 (ms)"]) > 0
+    assert float(values["latency p99 (ms)"]) > float(values["up-sampling p50 (ms)"])
 
 
 def test_live_node_explains_why_nothing_matches(world: dict[str, str], tmp_path: Path) -> None:
@@ -131,9 +127,9 @@ def test_launch_file_starts_the_network_with_its_parameters(
     if roslaunch is None:
         pytest.skip("roslaunch is not installed")
     environment = {**world, "ROS_PACKAGE_PATH": str(ROS), "PATH": f"{Path(sys.executable).parent}:{world['PATH']}"}
-    arguments = ["registered:=true", "fill_holes:=true", "output_encoding:=32FC1", "scale:=4", "device:=cpu"]
+    words = "weights:=default registered:=true fill_holes:=true output_encoding:=32FC1 scale:=4 device:=cpu"
     frame = make_frames(1, lag=0.0)[0]
-    with running([roslaunch, "bridgenet_infer", "bridgenet.launch", *arguments], environment):
+    with running([roslaunch, "bridgenet_infer", "bridgenet.launch", *words.split()], environment):
         exchange = run_peer(Request([frame], rate=1, pairs=1), tmp_path, environment)
     ((depth, *_),) = exchange.depths
     assert depth.dtype == np.float32
@@ -142,9 +138,12 @@ def test_launch_file_starts_the_network_with_its_parameters(
 
 
 def test_node_ends_when_its_upsampler_breaks(world: dict[str, str], tmp_path: Path) -> None:
-    with (tmp_path / "node.txt").open("w") as log, running([*ODD_NODES, "broken"], world, log) as process:
+    with (
+        (tmp_path / "node.txt").open("w") as log,
+        running([*ODD_NODES, "broken", "_registered:=true"], world, log) as process,
+    ):
         run_peer(Request(make_frames(5, lag=0.0), rate=10, pairs=5, patience=0), tmp_path, world)
-        assert process.wait(300) == 1
+        assert process.wait(60) == 1
     assert "RuntimeError: the accelerator is gone" in (tmp_path / "node.txt").read_text()
 
 
@@ -152,62 +151,3 @@ def test_node_refuses_parameters_before_the_first_frame(world: dict[str, str]) -
     done = subprocess.run([*NODE, "_scale:=99"], env=world, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
     assert "scale must be 'auto' or a number from 2 to 16, got 99" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("scale", "8x"),
-        ("scale", 1),
-        ("registered", "no"),
-        ("fill_holes", "maybe"),
-        ("output_encoding", "mono8"),
-        ("slop", 0),
-        ("slop", True),
-    ],
-)
-def test_parameters_that_do_not_fit_are_named(name: str, value: object) -> None:
-    with pytest.raises(ValueError, match=f"{name} must be .* got {value!r}"):
-        NodeParameters.read(lambda asked, default: value if asked == name else default)
-
-
-def test_parameters_reach_the_upsampler(tiny_checkpoint: Path) -> None:
-    values = {"weights": str(tiny_checkpoint), "scale": 4, "fill_holes": True, "device": "cpu"}
-    upsample = NodeParameters.read(lambda name, default: values.get(name, default)).load()
-    frame = make_frames(1, lag=0.0)[0]
-    filled = upsample(frame.rgb, frame.depth)
-    assert filled.shape == (48, 64)
-    assert (filled > 0).all()
-    with pytest.raises(ValueError, match="scale"):
-        upsample(frame.rgb[:, :48], frame.depth)
-
-
-def test_launch_files_have_the_nodes_parameters() -> None:
-    expected = vars(NodeParameters())
-    ros1 = ElementTree.parse(ROS / "launch" / "bridgenet.launch")
-    arguments = {argument.attrib["name"]: argument.attrib["default"] for argument in ros1.iter("arg")}
-    passed = {parameter.attrib["name"]: parameter.attrib["value"] for parameter in ros1.iter("param")}
-    assert {name: yaml.safe_load(arguments[name]) for name in expected} == expected
-    assert passed == {name: f"$(arg {name})" for name in expected}
-    ros2 = ast.parse((ROS / "launch" / "bridgenet.launch.py").read_text())
-    literals = {
-        statement.targets[0].id: ast.literal_eval(statement.value)
-        for statement in ros2.body
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
-    }
-    assert {name: yaml.safe_load(text) for name, text in literals["PARAMETERS"].items()} == expected
-    remapped = {remap.attrib["from"]: remap.attrib["to"] for remap in ros1.iter("remap")}
-    assert remapped == {topic: f"$(arg {name})" for name, topic in literals["TOPICS"].items()}
-
-
-def test_package_has_the_version_of_the_library() -> None:
-    assert ElementTree.parse(ROS / "package.xml").findtext("version") == __version__
-
-
-def test_both_shells_use_the_same_topics() -> None:
-    topics = []
-    for name in ("ros1.py", "ros2.py"):
-        source = (ROOT / "bridgenet_infer" / "ros" / name).read_text()
-        topics.append(set(re.findall(r'"~?/?((?:rgb|depth)/\w+|/?diagnostics)"', source)))
-    assert topics[0] == topics[1]
-    assert {"rgb/image", "depth/image", "rgb/camera_info", "depth/image_raw", "depth/camera_info"} < topics[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,22 +12,45 @@ import numpy as np
 import pytest
 
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.ros.matching import Kind
 from bridgenet_infer.ros.messages import image_fields, image_to_array
 from bridgenet_infer.ros.node import DepthNode, DepthOutput, convert
+from bridgenet_infer.ros.parameters import NodeParameters
 
 
-def message(array: np.ndarray, stamp: object, frame_id: str) -> Any:
-    header = SimpleNamespace(stamp=stamp, frame_id=frame_id)
+def message(array: np.ndarray, stamp: int, frame_id: str) -> Any:
+    """An Image with a stamp in seconds."""
+    header = SimpleNamespace(stamp=SimpleNamespace(sec=stamp, nanosec=0), frame_id=frame_id)
     return SimpleNamespace(header=header, **image_fields(array))
+
+
+def give(node: DepthNode, rgb: Any, depth: Any) -> None:
+    node.on_image("rgb", rgb)
+    node.on_image("depth", depth)
+
+
+def count(node: DepthNode, name: str) -> int:
+    return int(node.report().values[name])
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def same(rgb: np.ndarray, depth: np.ndarray, **options: Any) -> np.ndarray:
+    """In the place of an up-sampler."""
+    return depth
 
 
 def pair(seed: int = 0) -> tuple[Any, Any]:
     rng = np.random.default_rng(seed)
     depth = rng.integers(500, 4000, (12, 16)).astype(np.uint16)
     depth[2:4, 3:6] = 0
-    return message(rng.integers(0, 256, (48, 64, 3), np.uint8), "rgb stamp", "camera_rgb"), message(
-        depth, f"stamp {seed}", "/camera_rgb"
-    )
+    rgb = rng.integers(0, 256, (48, 64, 3), np.uint8)
+    return message(rgb, seed, "camera_rgb"), message(depth, seed, "/camera_rgb")
 
 
 class Collector:
@@ -48,68 +72,62 @@ def test_depth_is_published_in_the_rgb_frame_with_its_own_stamp(tiny_upsampler: 
     info = SimpleNamespace(width=64)
     node.on_camera_info("rgb", info)
     rgb, depth = pair()
-    node.on_pair(rgb, depth)
-    assert collector.ready.wait(60)
+    give(node, rgb, depth)
+    wait_for(lambda: count(node, "published") == 1)
     node.close()
     (output,) = collector.outputs
     expected = tiny_upsampler(image_to_array(rgb), image_to_array(depth))
     assert np.array_equal(image_to_array(SimpleNamespace(**output.fields)), expected)
-    assert (output.stamp, output.frame_id) == ("stamp 0", "camera_rgb")
+    assert (output.stamp, output.frame_id) == (depth.header.stamp, "camera_rgb")
     assert output.camera_info.width == 64
     assert output.camera_info is not info
-    diagnostics = node.diagnostics()
-    assert (diagnostics["pairs received"], diagnostics["published"], diagnostics["failed"]) == ("1", "1", "0")
-    assert float(diagnostics["latency p99 (ms)"]) >= float(diagnostics["up-sampling p50 (ms)"]) > 0
+    report = node.report()
+    assert (count(node, "pairs received"), count(node, "failed")) == (1, 0)
+    assert float(report.values["latency p99 (ms)"]) >= float(report.values["up-sampling p50 (ms)"]) > 0
+    assert (report.warns, report.message) == (False, "running")
 
 
 def test_only_a_frame_that_cannot_be_upsampled_is_left_out(tiny_upsampler: DepthUpsampler) -> None:
-    collector, failed = Collector(), threading.Event()
-
-    def warn(text: str) -> None:
-        collector.warnings.append(text)
-        failed.set()
-
-    node = DepthNode(tiny_upsampler, collector.publish, warn)
+    collector = Collector()
+    node = DepthNode(tiny_upsampler, collector.publish, collector.warnings.append)
     rgb, depth = pair()
-    node.on_pair(message(np.zeros((11, 64, 3), np.uint8), "s", "f"), depth)
-    assert failed.wait(60)
-    node.on_pair(rgb, depth)
+    for failed in (1, 2):
+        give(node, message(np.zeros((10 + failed, 64, 3), np.uint8), 0, "camera_rgb"), depth)
+        wait_for(lambda: count(node, "failed") == failed)  # noqa: B023
+    assert node.report().warns
+    assert node.report().values["latency p50 (ms)"] == ""
+    give(node, rgb, depth)
     assert collector.ready.wait(60)
     node.close()
     assert len(collector.outputs) == 1
     assert "frame left out" in collector.warnings[0]
-    assert node.diagnostics()["failed"] == "1"
+    assert len(collector.warnings) == 1  # one a kind
 
 
 def test_frames_are_left_out_until_the_transform_comes() -> None:
     now, collector = [0.0], Collector()
-    node = DepthNode(lambda rgb, depth: depth, collector.publish, collector.warnings.append, clock=lambda: now[0])
+    node = DepthNode(same, collector.publish, collector.warnings.append, clock=lambda: now[0])
     raw = np.full((12, 16), 2000, np.uint16)
-    rgb, depth = message(np.zeros((48, 64, 3), np.uint8), "s", "rgb"), message(raw, "s", "depth")
+    rgb, depth = message(np.zeros((48, 64, 3), np.uint8), 0, "rgb"), message(raw, 0, "depth")
     for kind, focal, size in (("rgb", 160.0, (48, 64)), ("depth", 40.0, (12, 16))):
         k = [focal, 0, (size[1] - 1) / 2, 0, focal, (size[0] - 1) / 2, 0, 0, 1]
         node.on_camera_info(kind, SimpleNamespace(
             header=SimpleNamespace(frame_id=kind), height=size[0], width=size[1], K=k, D=[], P=[0.0] * 12
         ))  # fmt: skip
 
-    def give(failed: int) -> None:
-        node.on_pair(rgb, depth)
-        deadline = time.monotonic() + 60
-        while node.diagnostics()["failed"] != str(failed) and time.monotonic() < deadline:
-            time.sleep(0.005)
-
-    give(failed=1)
-    give(failed=2)
+    for failed in (1, 2):
+        give(node, rgb, depth)
+        wait_for(lambda: count(node, "failed") == failed)  # noqa: B023
     assert len(collector.warnings) == 1  # not once a frame
     assert "static transforms" in collector.warnings[0]
-    assert node.complaint() == collector.warnings[0]
+    assert node.report().message == collector.warnings[0]
     place, turn = SimpleNamespace(x=0.1, y=0.0, z=0.0), SimpleNamespace(x=0.0, y=0.0, z=0.0, w=1.0)
     link = SimpleNamespace(
         header=SimpleNamespace(frame_id="rgb"), child_frame_id="depth",
         transform=SimpleNamespace(translation=place, rotation=turn),
     )  # fmt: skip
     node.on_static_transforms(SimpleNamespace(transforms=[link]))
-    node.on_pair(rgb, depth)
+    give(node, rgb, depth)
     assert collector.ready.wait(60)
     node.close()
     moved = image_to_array(SimpleNamespace(**collector.outputs[-1].fields))
@@ -122,11 +140,11 @@ def test_frames_are_left_out_until_the_transform_comes() -> None:
 @pytest.mark.parametrize(
     ("kinds", "text"), [(("rgb", "depth"), "slop"), (("rgb",), "depth topic"), ((), "either topic")]
 )
-def test_silence_is_explained_and_not_repeated_at_once(kinds: tuple[str, ...], text: str) -> None:
+def test_silence_is_explained_and_not_repeated_at_once(kinds: tuple[Kind, ...], text: str) -> None:
     now, warnings = [0.0], list[str]()
-    node = DepthNode(lambda rgb, depth: depth, lambda output: None, warnings.append, clock=lambda: now[0])
-    for kind in kinds:
-        node.on_message(kind)
+    node = DepthNode(same, lambda output: None, warnings.append, clock=lambda: now[0])
+    for stamp, kind in enumerate(kinds):
+        node.on_image(kind, message(np.zeros((4, 4), np.uint16), stamp, "camera"))
     now[0] = 1.9
     node.check()
     assert warnings == []
@@ -148,5 +166,95 @@ def test_encodings_are_converted_with_their_units_and_holes() -> None:
     assert back[0, 0] == pytest.approx(1.235)
     assert np.isnan(back[0, 1])
     assert convert(metres, None) is metres
-    with pytest.raises(ValueError, match="encoding"):
-        DepthNode(lambda rgb, depth: depth, lambda output: None, print, encoding="mono8")
+
+
+@pytest.mark.parametrize(("encoding", "dtype"), [("mono16", np.uint16), ("mono8", np.uint8), ("rgb8", None)])
+def test_depth_is_16_bits_or_float_whatever_its_name(encoding: str, dtype: type | None) -> None:
+    collector = Collector()
+    node = DepthNode(same, collector.publish, collector.warnings.append)
+    depth = message(np.ones((12, 16) if dtype else (12, 16, 3), dtype or np.uint8), 0, "c")
+    depth.encoding = encoding
+    give(node, message(np.zeros((48, 64, 3), np.uint8), 0, "c"), depth)
+    if encoding == "mono16":
+        assert collector.ready.wait(60)
+        assert collector.outputs[0].fields["encoding"] == "16UC1"
+    else:
+        wait_for(lambda: count(node, "failed") == 1)
+        assert collector.warnings == [f"frame left out: depth must be 16UC1, mono16 or 32FC1, got '{encoding}'"]
+    node.close()
+
+
+def test_bad_messages_are_counted_and_told_once_a_kind(tiny_upsampler: DepthUpsampler) -> None:
+    collector = Collector()
+    node = DepthNode(tiny_upsampler, collector.publish, collector.warnings.append)
+    faults = ({"step": 3}, {"encoding": "yuv422"}, {"data": b""}, {"height": 10**6}, {"width": 0}, {"height": 0})
+    stamp = 0
+    for _ in range(3):
+        for changes in faults:
+            for kind in range(2):
+                messages = pair(stamp)
+                vars(messages[kind]).update(changes)
+                give(node, *messages)
+                stamp += 1
+                wait_for(lambda: count(node, "failed") == stamp)  # noqa: B023
+    give(node, *pair(stamp))
+    assert collector.ready.wait(60)
+    node.close()
+    assert len(collector.warnings) == len(set(collector.warnings)) <= 2 * len(faults)
+
+
+def test_nothing_is_computed_for_nobody() -> None:
+    collector, asked = Collector(), [False]
+    node = DepthNode(same, collector.publish, collector.warnings.append, wanted=lambda: asked[0])
+    give(node, *pair(0))
+    assert (count(node, "not asked for"), node.report().message) == (1, "idle: nobody subscribes")
+    asked[0] = True
+    give(node, *pair(1))
+    wait_for(lambda: count(node, "published") == 1)
+    asked[0] = False
+    node.configure(NodeParameters(lazy=False))
+    give(node, *pair(2))
+    wait_for(lambda: count(node, "published") == 2)
+    node.close()
+
+
+def test_diagnostics_of_silence_and_overload_are_honest() -> None:
+    now, begun, go = [0.0], threading.Event(), threading.Event()
+
+    def wait(rgb: np.ndarray, depth: np.ndarray, **options: Any) -> np.ndarray:
+        begun.set()
+        go.wait(60)
+        return depth
+
+    node = DepthNode(wait, lambda output: None, print, clock=lambda: now[0])
+    node.report()
+    give(node, *pair(0))
+    assert begun.wait(60)
+    for stamp in range(1, 10):
+        give(node, *pair(stamp))
+        now[0] += 0.1
+    report = node.report()
+    assert report.warns
+    assert report.message.startswith("8 of 10 pairs dropped within 5 s")
+    go.set()
+    wait_for(lambda: count(node, "published") == 2)
+    assert float(node.report().values["rate (Hz)"]) > 0
+    now[0] += 8
+    report = node.report()
+    assert (report.values["rate (Hz)"], report.values["latency p50 (ms)"]) == ("0.0", "")
+    assert report.message.startswith("no pair for 8 s")
+    node.close()
+
+
+def test_every_message_is_accounted_for() -> None:
+    node = DepthNode(same, lambda output: None, print)
+    for stamp in (5, 6, 7, 2, 3, 9):
+        node.on_image("rgb", pair(stamp)[0])
+        if stamp != 3:
+            node.on_image("depth", pair(stamp)[1])
+    wait_for(lambda: count(node, "published") + count(node, "dropped") == 5)
+    for kind in ("rgb", "depth"):
+        counted = sum(count(node, name) for name in (f"{kind} unmatched", f"{kind} waiting", "pairs received"))
+        assert count(node, f"{kind} received") == counted
+    assert count(node, "jumps back in time") == 1
+    node.close()

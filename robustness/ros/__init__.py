@@ -1,0 +1,1 @@
+"""The ROS 2 node: ends by signal, and a camera that stops, starts again and goes back in time."""
