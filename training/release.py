@@ -106,13 +106,14 @@ def release(name: str, runs: Sequence[Trained], hardware: str) -> dict[str, Any]
     ValueError
         If several graphs differ, or one of several has no `network_scale`.
     RuntimeError
-        If a network ignores RGB: its error grows by less than 1 % when plain grey stands in for the image.
+        If a network ignores RGB, see `ignores_rgb`.
     """
     model, payload = make_checkpoint(runs)
     scales = _scales(runs)
     figures = validate_network(model, [run.config for run in runs])
-    if deaf := scales_without_rgb(figures):
-        raise RuntimeError(f"{name!r} would do as well without RGB at {', '.join(deaf)}")
+    for run in runs:
+        if ignores_rgb(figures, run.config.validation_scales):
+            raise RuntimeError(f"the network of {run.config.name} would do as well without RGB: {figures}")
     seconds, known = total_seconds(run.lineage for run in runs)
     entry: dict[str, Any] = {
         "name": name,
@@ -172,10 +173,10 @@ def validate_network(model: Network, configs: Sequence[RunConfig]) -> dict[str, 
     return {name: round(value, 5) for name, value in figures.items()}
 
 
-def scales_without_rgb(figures: dict[str, float]) -> list[str]:
-    """Scales ("x8") whose error grows by less than 1 % without RGB, of the figures of `validate`."""
-    scores = {name.removeprefix("score_"): value for name, value in figures.items() if name.startswith("score_")}
-    return [scale for scale, score in scores.items() if figures[f"unguided_{scale}"] < LEAST_GUIDANCE * score]
+def ignores_rgb(figures: dict[str, float], scales: Sequence[int]) -> bool:
+    """Whether the error grows by less than 1 % without RGB at every one of the scales, by the figures of `validate`."""
+    pairs = [(figures.get(f"score_x{scale}", 0.0), figures.get(f"unguided_x{scale}", 1.0)) for scale in scales]
+    return all(unguided < LEAST_GUIDANCE * score for score, unguided in pairs)
 
 
 def install(entry: dict[str, Any], payload: bytes, card: str) -> None:

@@ -28,7 +28,7 @@ from training.far import draw_far_layer
 from training.lineage import Stage
 from training.muon import Muon, orthogonalise, owned_by_muon
 from training.pool import Pool, PoolPlan, build_pool, load_or_build_pool
-from training.release import Trained, lineage_in_words, lr_in_words, release, scales_without_rgb
+from training.release import Trained, ignores_rgb, lineage_in_words, lr_in_words, release
 from training.resize import resize_depth, resize_scene
 from training.sampler import Batch, draw, make_batch, turn
 from training.train import Run, rate_factor
@@ -220,8 +220,10 @@ def test_attention_gates_take_the_smallest_steps() -> None:
 
 def test_a_network_without_ear_for_rgb_is_named() -> None:
     figures = {"x4": 0.5, "score_x4": 0.51, "unguided_x4": 0.512, "x8": 0.9, "score_x8": 0.45, "unguided_x8": 0.52}
-    assert scales_without_rgb(figures) == ["x4"]
-    assert scales_without_rgb({}) == []
+    assert ignores_rgb(figures, [4])
+    assert not ignores_rgb(figures, [8])
+    assert not ignores_rgb(figures, [4, 8])
+    assert not ignores_rgb({}, [4])  # no scenes to validate on
 
 
 def test_rates_rise_stay_and_fall() -> None:
