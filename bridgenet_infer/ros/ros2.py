@@ -1,4 +1,4 @@
-"""ROS 2 node (Humble and later): `bridgenet-ros2 --ros-args [-p weights:=sensor ...] [-r rgb/image:=...]`."""
+"""ROS 2 node, run with Kilted: `bridgenet-ros2 --ros-args [-p weights:=sensor ...] [-r rgb/image:=...]`."""
 
 from __future__ import annotations
 
