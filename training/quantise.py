@@ -1,6 +1,6 @@
 """8-bit integer form of a shipped checkpoint for OpenVINO, by post-training quantisation on procedural pairs.
 
-`python -m training.quantise --weights default --config training/configs/default_{x4,x8,x16}.toml` writes NAME-int8
+`python -m training.quantise --weights default --config training/configs/default{4,8,16}.toml` writes NAME-int8
 beside it.
 """
 
