@@ -19,7 +19,7 @@ STEPS = [
     "pipeline.restore", "pipeline.engine", "upsampler",
 ]  # fmt: skip
 ROOMS = [
-    "arrays", "files", "graph", "backends", "read", "visualise", "write", "pipeline", "weights", "geometry",
+    "arrays", "files", "graph", "backends", "tiff", "read", "visualise", "write", "pipeline", "weights", "geometry",
     "registration", "upsampler", "stream", "cli", "export", "demo", "ros", "bags",
 ]  # fmt: skip
 ABOVE = ("cli", "demo", "ros", "bags", "export")

@@ -47,7 +47,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "rgb", type=Path, nargs="?", metavar="RGB", help="image (PNG, JPEG, BMP, TIFF, NPY, NPZ) or folder"
+        "rgb",
+        type=Path,
+        nargs="?",
+        metavar="RGB",
+        help="image (PNG, JPEG, BMP, TIFF, WebP, PPM, PGM, NPY, NPZ) or folder",
     )
     parser.add_argument(
         "depth", type=Path, nargs="?", metavar="DEPTH",

@@ -21,7 +21,7 @@ MAX_FLOAT = float(np.finfo(np.float64).max)
 DIFFERENT = 0.05  # of two aspect ratios
 FREQUENT = (0.01, 16)  # share and number of samples from which one value stands out
 RGB_FLOATS = ("float16", "bfloat16", "float32", "float64")
-DEPTH_DTYPES = ("uint8", "uint16", "int32", "float16", "float32", "float64")
+DEPTH_DTYPES = ("uint8", "uint16", "uint32", "int16", "int32", "float16", "float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolut
     Parameters
     ----------
     lr_depth
-        (h, w) or (B, h, w) NumPy array or torch tensor of uint8, uint16, int32 or float16/32/64, or a PIL
+        (h, w) or (B, h, w) NumPy array or torch tensor of uint8/16/32, int16/32 or float16/32/64, or a PIL
         image of mode L, I;16, I or F.
     invalid
         A further value that marks holes, beside 0 and, in floats, NaN and +-inf.
