@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import __version__
+from .console import plain_numbers
 
 EXIT_CODES = """exit codes:
   0    everything that was asked for is there
@@ -21,7 +22,7 @@ FORMATS = ("png", "tif", "tiff", "npy", "npz", "pfm", "exr")
 def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse a command line; a wrong one ends the process with 2."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(plain_numbers(arguments))
     if options.doctor:
         return options
     if options.rgb is None or options.depth is None or options.output is None:
@@ -30,6 +31,8 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("RGB and DEPTH must be two files or two folders")
     if options.output.exists() and options.output.is_dir() != options.rgb.is_dir():
         parser.error("-o must be a folder for folders, and a file, such as depth.png, for a single pair")
+    if options.rgb.is_dir() and not options.output.is_dir() and options.output.suffix.lower()[1:] in FORMATS:
+        parser.error(f"-o {options.output} names a file, and the results of folders need a folder")
     if options.format and not options.rgb.is_dir():
         parser.error("--format is for folders; a single result takes its format from -o")
     if options.ray and not options.rgb.is_dir():
@@ -126,9 +129,17 @@ class _number_or:
 
 def _unit(text: str) -> float:
     """Steps per metre of a depth unit."""
-    per_metre = {"m": 1.0, "mm": 1000.0}.get(text) or float(text)
-    if not 0 < per_metre < float("inf"):
-        raise ValueError(f"a depth unit must be m, mm or a positive number per metre, got {text!r}")
+    try:
+        per_metre = {"m": 1.0, "mm": 1000.0}.get(text) or float(text)
+    except ValueError:
+        per_metre = 0.0
+    if 0 < per_metre < 1:  # a step of kilometres: the length of a step was meant
+        raise argparse.ArgumentTypeError(
+            f"{text} would make {1 / per_metre:g} m of one step; if a step is {text} m, say --depth-unit "
+            f"{1 / per_metre:g}"
+        )
+    if not 1 <= per_metre < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be m, mm or how many steps make a metre, got {text!r}")
     return per_metre
 
 

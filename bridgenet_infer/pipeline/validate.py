@@ -91,7 +91,7 @@ def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolut
     if (batch[valid] < 0).any():
         raise ValueError(
             f"lr_depth of shape {raw.shape} has {int((batch[valid] < 0).sum())} negative values (least: "
-            f"{batch[valid].min()}); depth must be positive, holes 0 or NaN, or named by invalid="
+            f"{batch[valid].min()}); depth must be positive, holes 0 or NaN, or named by {_naming(batch[valid].min())}"
         )
     return LowResolutionDepth(batch, valid, container, raw.ndim == 3, device)  # type: ignore[arg-type]
 
@@ -118,9 +118,14 @@ def suspect_marker(depth: LowResolutionDepth) -> str:
     if count < max(FREQUENT[0] * values.size, FREQUENT[1]) or marked.all() or values[~marked].max() > most / 2:
         return ""
     return (
-        f"{count / values.size:.1%} of the depth is exactly {most:g}, at least twice all else: if that marks holes, "
-        f"say so by invalid={most:g}"
+        f"{count / values.size:.1%} of the depth is exactly {most}, at least twice all else: if that marks holes, "
+        f"say so by {_naming(most)}"
     )
+
+
+def _naming(marker: np.generic) -> str:
+    """The argument and the option that name a value for holes, with all digits that its dtype needs."""
+    return f"invalid={marker} (commands: --invalid={marker})"
 
 
 def _marker(invalid: float, dtype: np.dtype[Any]) -> Any:
@@ -128,7 +133,7 @@ def _marker(invalid: float, dtype: np.dtype[Any]) -> Any:
     if dtype.kind != "f":
         return invalid
     with np.errstate(over="ignore"):  # infinite then, which is a hole anyway
-        return dtype.type(float(invalid) if abs(invalid) < MAX_FLOAT else np.inf)
+        return dtype.type(float(invalid) if abs(invalid) <= MAX_FLOAT else np.inf)
 
 
 def _check_depth_dtype(raw: Array | Tensor) -> None:

@@ -42,6 +42,8 @@ class Alignment:
         CameraInfo messages of "rgb" and "depth".
     transforms
         What /tf_static says.
+    invalid
+        A further value that marks holes in depth that must be registered, beside 0 and, in floats, NaN.
     """
 
     scale: float | str = "auto"
@@ -51,6 +53,7 @@ class Alignment:
     extrinsics: Floats | None = None
     infos: dict[str, Any] = field(default_factory=dict)
     transforms: StaticTransforms = field(default_factory=StaticTransforms)
+    invalid: float | None = None
 
     def __call__(self, rgb: Any, depth: Any) -> tuple[Array, Array]:
         """RGB and the depth that belongs on it, of two messages.
@@ -69,6 +72,8 @@ class Alignment:
         motion = self.motion(rgb.header.frame_id, depth.header.frame_id)
         if motion is None:
             return colours, samples
+        if self.invalid is not None:
+            samples = np.where(samples == samples.dtype.type(self.invalid), samples.dtype.type(0), samples)
         rgb_matrix, rgb_distortion = camera_of(self.infos["rgb"], colours.shape, is_rectified(self.rgb_topic))
         depth_matrix, depth_distortion = camera_of(self.infos["depth"], samples.shape, is_rectified(self.depth_topic))
         in_unit = motion.copy()
