@@ -96,8 +96,12 @@ class Recorder:
     def add_image(self, topic: str, array: Array, stamp: int, frame_id: str, compression: str | None = None) -> None:
         """An Image, or a CompressedImage."""
         fields = compressed_fields(array, compression) if compression else image_fields(array)
-        fields["data"] = np.frombuffer(fields["data"], np.uint8)
-        name = "CompressedImage" if compression else "Image"
+        self.add_fields(topic, fields, stamp, frame_id)
+
+    def add_fields(self, topic: str, fields: dict[str, Any], stamp: int, frame_id: str) -> None:
+        """An Image, or a CompressedImage where there is a format, of any fields."""
+        name = "CompressedImage" if "format" in fields else "Image"
+        fields = fields | {"data": np.frombuffer(fields["data"], np.uint8)}
         self.add(topic, f"sensor_msgs/msg/{name}", stamp, header=self._header(stamp, frame_id), **fields)
 
     def add_info(self, topic: str, image: Array, focal: float, stamp: int, frame_id: str) -> None:

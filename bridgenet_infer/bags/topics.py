@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
+import numpy as np
 from rosbags.interfaces import Connection
 
 from ..ros.alignment import image_topic
+from ..ros.messages import to_array
 from .files import IMAGE, INFO, BagReader
 
 COMPRESSED, TRANSFORMS = "sensor_msgs/msg/CompressedImage", "tf2_msgs/msg/TFMessage"
-DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
-RGB_ENCODINGS = ("rgb8", "bgr8", "rgba8", "bgra8", "mono8", "8UC3")
+BY_ITSELF = {"rgb": ("rgb", "grey"), "depth": ("depth",)}
+TRIED = 5  # messages of a topic: the first may be damaged
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,10 @@ def stamp_of(message: Any) -> int:
 def find_topics(
     reader: BagReader, rgb: str | None, depth: str | None, rgb_info: str | None, depth_info: str | None
 ) -> Topics:
-    """Images by type and encoding where no name is given; CameraInfos beside them, as everywhere in ROS.
+    """Images by their samples where no name is given; CameraInfos beside them, as everywhere in ROS.
+
+    Samples of 16 bits or float are depth, and of 8 bits a picture. Who names a topic may take 8 bits of one channel for
+    depth, and 16 bits for a picture.
 
     Raises
     ------
@@ -74,11 +80,11 @@ def find_topics(
     listing = ", ".join(f"{topic} ({kind})" for topic, kind in sorted(kinds.items())) or "none"
     chosen = {}
     for wanted, name in (("rgb", rgb), ("depth", depth)):
-        found = sorted(topic for topic, kind in kinds.items() if kind == wanted)
+        found = sorted(topic for topic, kind in kinds.items() if kind in BY_ITSELF[wanted])
         if name is None and len(found) != 1:
             number = "no" if not found else "more than one"
             raise ValueError(f"{number} {wanted} topic in the bag, name it with --{wanted}; image topics: {listing}")
-        if name is not None and kinds.get(name) != wanted:
+        if name is not None and not _can_be(wanted, kinds.get(name, "")):
             raise ValueError(f"{name} is no {wanted} topic of the bag; image topics: {listing}")
         chosen[wanted] = name or found[0]
     return Topics(
@@ -132,15 +138,23 @@ def _find_info(reader: BagReader, image: str, name: str | None) -> str | None:
 
 
 def _kind_of(reader: BagReader, connection: Connection) -> str:
-    """By the first message: "rgb", "depth", "empty", or what else it is."""
-    for _, _, raw in reader.messages([connection]):
-        message = reader.decode(connection, raw)
-        if connection.msgtype == COMPRESSED:
-            return "depth" if message.format.startswith(DEPTH_ENCODINGS) else "rgb"
-        if message.encoding in DEPTH_ENCODINGS:
-            return "depth"
-        return "rgb" if message.encoding in RGB_ENCODINGS else f"encoding {message.encoding!r}, neither rgb nor depth"
-    return "empty"
+    """By the first message that can be decoded: "depth", "rgb", "grey" (8 bits), "empty", or a reason."""
+    kind = "empty"
+    for _, _, raw in islice(reader.messages([connection]), TRIED):
+        try:
+            pixels = to_array(reader.decode(connection, raw))
+        except ValueError as error:
+            kind = str(error)
+            continue
+        if pixels.ndim == 2:
+            return "grey" if pixels.dtype == np.uint8 else "depth"
+        return "rgb"
+    return kind
+
+
+def _can_be(wanted: str, kind: str) -> bool:
+    """Whether a topic of a kind can be taken for depth or RGB by who names it."""
+    return kind == wanted or kind == "grey" or (wanted == "rgb" and kind == "depth")
 
 
 def _is_static(connection: Connection) -> bool:
