@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry import scale_intrinsics
+from ..lens import COUNTS, EQUIDISTANT_COUNT, Lens
 from ..pipeline.validate import MAX_SCALE, MIN_SCALE
 from ..registration import Floats, register_depth
 from .messages import to_array
 from .transforms import StaticTransforms, bare_frame
 
 Array = npt.NDArray[Any]
-PINHOLE_MODELS = {"plumb_bob": (4, 5), "rational_polynomial": (8,)}  # counts of coefficients, OpenCV's in its order
+MODELS = {"plumb_bob": COUNTS, "rational_polynomial": COUNTS, "equidistant": (EQUIDISTANT_COUNT,)}  # OpenCV's
 
 
 @dataclass
@@ -74,14 +75,14 @@ class Alignment:
             return colours, samples
         if self.invalid is not None:
             samples = np.where(samples == samples.dtype.type(self.invalid), samples.dtype.type(0), samples)
-        rgb_matrix, rgb_distortion = camera_of(self.infos["rgb"], colours.shape, is_rectified(self.rgb_topic))
-        depth_matrix, depth_distortion = camera_of(self.infos["depth"], samples.shape, is_rectified(self.depth_topic))
+        rgb_matrix, rgb_lens = camera_of(self.infos["rgb"], colours.shape, is_rectified(self.rgb_topic))
+        depth_matrix, depth_lens = camera_of(self.infos["depth"], samples.shape, is_rectified(self.depth_topic))
         in_unit = motion.copy()
         in_unit[:3, 3] *= 1000 if samples.dtype.kind in "ui" else 1
         registered = register_depth(
             samples, depth_matrix, rgb_matrix, in_unit, (colours.shape[0], colours.shape[1]),
             self._scale(rgb_matrix[0, 0] / depth_matrix[0, 0]),
-            depth_distortion=depth_distortion, rgb_distortion=rgb_distortion,
+            depth_distortion=depth_lens, rgb_distortion=rgb_lens,
         )  # fmt: skip
         if not registered.any() and (np.isfinite(samples) & (samples > 0)).any():
             raise ValueError("no depth sample falls into the RGB image: are the extrinsics those of these cameras?")
@@ -117,8 +118,8 @@ class Alignment:
         return self.scale
 
 
-def camera_of(info: Any, shape: Sequence[int], rectified: bool) -> tuple[Floats, Floats | None]:
-    """Camera matrix and distortion of an image, from a CameraInfo of ROS 1 or 2.
+def camera_of(info: Any, shape: Sequence[int], rectified: bool) -> tuple[Floats, Lens | None]:
+    """Camera matrix and lens of an image, from a CameraInfo of ROS 1 or 2.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ def camera_of(info: Any, shape: Sequence[int], rectified: bool) -> tuple[Floats,
 
     Returns
     -------
-    (3, 3), and OpenCV's coefficients or None for none.
+    (3, 3), and None for an image without distortion.
 
     Raises
     ------
@@ -152,12 +153,12 @@ def camera_of(info: Any, shape: Sequence[int], rectified: bool) -> tuple[Floats,
     distortion = np.array(_value(info, "d"), np.float64)
     if rectified or not distortion.any():
         return scale_intrinsics(matrix, scale), None
-    if len(distortion) not in PINHOLE_MODELS.get(info.distortion_model, ()):
+    if len(distortion) not in MODELS.get(info.distortion_model, ()):
         raise ValueError(
             f"the CameraInfo of {frame!r} has {len(distortion)} coefficients of the distortion model "
-            f"{info.distortion_model!r}, supported are {' and '.join(PINHOLE_MODELS)}: rectify the images"
+            f"{info.distortion_model!r}, supported are {' and '.join(MODELS)}: rectify the images"
         )
-    return scale_intrinsics(matrix, scale), distortion
+    return scale_intrinsics(matrix, scale), Lens(distortion, equidistant=info.distortion_model == "equidistant")
 
 
 def is_rectified(topic: str) -> bool:
