@@ -117,8 +117,10 @@ class Recorder:
             **{name.upper() if self.ros1 else name: value for name, value in values.items()},
         )  # fmt: skip
 
-    def add_transform(self, stamp: int, place: tuple[float, float, float], depth_frame: str) -> None:
-        """The place of the depth camera, as /tf_static."""
+    def add_transform(
+        self, stamp: int, place: tuple[float, float, float], depth_frame: str, topic: str = TRANSFORMS
+    ) -> None:
+        """The place of the depth camera."""
         types = self.store.types
         pose = types["geometry_msgs/msg/Transform"](
             translation=types["geometry_msgs/msg/Vector3"](*place),
@@ -127,7 +129,7 @@ class Recorder:
         link = types["geometry_msgs/msg/TransformStamped"](
             header=self._header(stamp, RGB_FRAME), child_frame_id=depth_frame, transform=pose
         )
-        self.add(TRANSFORMS, "tf2_msgs/msg/TFMessage", stamp, transforms=[link])
+        self.add(topic, "tf2_msgs/msg/TFMessage", stamp, transforms=[link])
 
     def add(self, topic: str, kind: str, time: int, **fields: Any) -> None:
         """One message; a topic is made with its first."""

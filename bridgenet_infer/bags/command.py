@@ -25,9 +25,10 @@ BAG_OPTIONS = ("rgb", "depth", "rgb_info", "depth_info", "extrinsics", "register
 OUTPUT_TOPIC = "/bridgenet/depth/image_raw"
 FILES = (".bag", ".mcap", ".db3", ".zip", *DEPTH_SUFFIXES)
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130  # argparse itself ends with 2
-EPILOG = """Depth whose frame_id is not the RGB image's is first registered to it. That takes a CameraInfo of each
-and the transform between the two frames: the bag's /tf_static or --extrinsics. Without them the bag is
-refused, unless --registered says that depth lies in the RGB camera nevertheless.
+EPILOG = """Depth whose frame_id is not the RGB image's, or whose CameraInfo shows another view, is first registered to
+it. That takes a CameraInfo of each and the transform between the two frames: the bag's /tf_static, what is constant
+in its /tf, or --extrinsics. Without them the bag is refused, unless --registered says that depth lies in the RGB
+camera nevertheless.
 
 A killed run goes on where it ended; its finished frames lie in OUT.frames (bags) or OUT (TUM folders).
 
@@ -137,7 +138,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--extrinsics", nargs=7, type=float, metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
         help="pose of the depth camera in the RGB camera's frame, as 'tf2_echo RGB_FRAME DEPTH_FRAME' prints it: "
-        "metres and a quaternion (default: from the bag's /tf_static)",
+        "metres and a quaternion (default: from the bag's /tf_static and /tf)",
     )  # fmt: skip
     parser.add_argument("--output-topic", metavar="TOPIC", help=f"up-sampled depth (default: {OUTPUT_TOPIC})")
     parser.add_argument(
@@ -152,7 +153,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", help="cpu, cuda or mps; by default the fastest there is")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT, or the files of a TUM folder")
     parser.add_argument("--version", action="version", version=__version__)
-    return parser.parse_args(plain_numbers(arguments))
+    options = parser.parse_args(plain_numbers(arguments))
+    if options.registered and options.extrinsics:
+        parser.error("--registered and --extrinsics cannot both be meant")
+    return options
 
 
 def _scale(text: str) -> float | str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from .files import IMAGE, INFO, BagReader
 
 COMPRESSED, TRANSFORMS = "sensor_msgs/msg/CompressedImage", "tf2_msgs/msg/TFMessage"
 BY_ITSELF = {"rgb": ("rgb", "grey"), "depth": ("depth",)}
+STILL = 1e-6  # metres, and parts of a quaternion
 TRIED = 5  # messages of a topic: the first may be damaged
 
 
@@ -41,7 +43,7 @@ class Contents:
     infos
         The first CameraInfo of each, as far as there are any.
     transforms
-        All messages of /tf_static.
+        Messages whose transforms do not change: those of /tf that stay the same throughout, then all of /tf_static.
     """
 
     stamps: dict[str, list[int]] = field(default_factory=lambda: {"rgb": [], "depth": []})
@@ -94,7 +96,7 @@ def find_topics(
 
 
 def scan(reader: BagReader, topics: Topics) -> Contents:
-    """Read stamps, frame_ids, CameraInfos and static transforms.
+    """Read stamps, frame_ids, CameraInfos and the transforms that do not change.
 
     Raises
     ------
@@ -104,11 +106,15 @@ def scan(reader: BagReader, topics: Topics) -> Contents:
     contents = Contents()
     image_kinds = {topics.rgb: "rgb", topics.depth: "depth"}
     info_topics = {"rgb": topics.rgb_info, "depth": topics.depth_info}
-    wanted = [c for c in reader.connections if c.topic in (*image_kinds, *info_topics.values()) or _is_static(c)]
+    wanted = [c for c in reader.connections if c.topic in (*image_kinds, *info_topics.values()) or _is_tree(c)]
+    moving = Moving()
     for connection, _, raw in reader.messages(wanted):
         message = reader.decode(connection, raw)
-        if _is_static(connection):
-            contents.transforms.append(message)
+        if connection.msgtype == TRANSFORMS:
+            if _last(connection) == "tf":
+                moving.add(message)
+            else:
+                contents.transforms.append(message)
         elif is_image(connection):
             kind = image_kinds[connection.topic]
             contents.stamps[kind].append(stamp_of(message))
@@ -117,6 +123,7 @@ def scan(reader: BagReader, topics: Topics) -> Contents:
             for kind, topic in info_topics.items():
                 if topic == connection.topic:
                     contents.infos.setdefault(kind, message)
+    contents.transforms.insert(0, moving.constant())
     for topic, kind in image_kinds.items():
         stamps = contents.stamps[kind]
         if len(stamps) > 1 and len(set(stamps)) == 1:
@@ -128,7 +135,10 @@ def scan(reader: BagReader, topics: Topics) -> Contents:
 
 
 def _find_info(reader: BagReader, image: str, name: str | None) -> str | None:
-    topic = name or image_topic(image).rpartition("/")[0] + "/camera_info"
+    beside = image_topic(image)
+    if beside.endswith("/image/data"):  # librealsense's recorder
+        beside = beside.removesuffix("/image/data") + "/info/data"
+    topic = name or beside.rpartition("/")[0] + "/camera_info"
     if any(c.topic == topic and c.msgtype == INFO for c in reader.connections):
         return topic
     if name is not None:
@@ -157,6 +167,36 @@ def _can_be(wanted: str, kind: str) -> bool:
     return kind == wanted or kind == "grey" or (wanted == "rgb" and kind == "depth")
 
 
-def _is_static(connection: Connection) -> bool:
-    """/tf_static, in whatever namespace."""
-    return connection.msgtype == TRANSFORMS and connection.topic.rpartition("/")[2] == "tf_static"
+class Moving:
+    """The transforms of /tf, of which many are constant: some drivers repeat there what never changes."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, Any] = {}
+        self._changed: set[str] = set()
+
+    def add(self, message: Any) -> None:
+        """Take a tf2_msgs/TFMessage."""
+        for transform in message.transforms:
+            first = self._first.setdefault(transform.child_frame_id, transform)
+            if not np.allclose(_numbers(first), _numbers(transform), rtol=0, atol=STILL) or (
+                first.header.frame_id != transform.header.frame_id
+            ):
+                self._changed.add(transform.child_frame_id)
+
+    def constant(self) -> Any:
+        """A message of those that were the same in all messages."""
+        return SimpleNamespace(transforms=[t for child, t in self._first.items() if child not in self._changed])
+
+
+def _numbers(transform: Any) -> list[float]:
+    place, turn = transform.transform.translation, transform.transform.rotation
+    return [place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w]
+
+
+def _is_tree(connection: Connection) -> bool:
+    """/tf and /tf_static, in whatever namespace."""
+    return connection.msgtype == TRANSFORMS and _last(connection) in ("tf", "tf_static")
+
+
+def _last(connection: Connection) -> str:
+    return connection.topic.rpartition("/")[2]

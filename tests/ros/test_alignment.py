@@ -181,3 +181,13 @@ def test_a_camera_is_k_and_d_or_p_at_the_images_size() -> None:
 def test_cameras_that_cannot_be_used_are_explained(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=f"CameraInfo of 'rgb' .*{text}"):
         camera_of(info(RGB_CAMERA, "rgb", **changes), (120, 160, 3), rectified=False)
+
+
+@pytest.mark.parametrize(
+    ("model", "count"),
+    [("plumb_bob", 4), ("plumb_bob", 8), ("plumb_bob", 14), ("rational_polynomial", 14), ("equidistant", 4)],
+)
+def test_models_keep_all_their_coefficients(model: str, count: int) -> None:
+    bent = np.linspace(0.01, 0.02, count)
+    _, lens = camera_of(info(RGB_CAMERA, "rgb", d=bent, distortion_model=model), (120, 160, 3), rectified=False)
+    assert lens == Lens(bent, equidistant=model == "equidistant")
