@@ -33,6 +33,8 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("-o must be a folder for folders, and a file, such as depth.png, for a single pair")
     if options.rgb.is_dir() and not options.output.is_dir() and options.output.suffix.lower()[1:] in FORMATS:
         parser.error(f"-o {options.output} names a file, and the results of folders need a folder")
+    if options.sgbm and options.per_metre is not None:
+        parser.error("--depth-unit is for depth, and --sgbm says that DEPTH is disparity")
     if options.format and not options.rgb.is_dir():
         parser.error("--format is for folders; a single result takes its format from -o")
     if options.ray and not options.rgb.is_dir():
@@ -68,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     depth.add_argument(
         "--invalid", type=float, metavar="VALUE", help="a further value that marks holes, beside 0 and NaN"
     )
+    depth.add_argument(
+        "--sgbm", action="store_true",
+        help="DEPTH is disparity of OpenCV's SGBM: int16, 16 steps a pixel, negative is none; the result is the same",
+    )  # fmt: skip
     depth.add_argument("--fill-holes", action="store_true", help="keep holes filled instead of restoring them")
     depth.add_argument(
         "--depth-unit", type=_unit, metavar="UNIT", dest="per_metre",

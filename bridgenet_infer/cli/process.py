@@ -116,6 +116,10 @@ class Job:
 
     def _read(self, pair: Pair) -> tuple[Any, Any]:
         rgb, depth = read_rgb(pair.rgb), read_depth(pair.depth)
+        if self.options.sgbm:
+            if depth.dtype != np.int16:
+                raise ValueError(f"{pair.depth}: --sgbm is for int16, as OpenCV's SGBM makes it, got {depth.dtype}")
+            depth = np.maximum(depth, 0)
         self._check_output(pair.output, depth.dtype)
         if (per_metre := self.options.per_metre) is not None:
             from ..pipeline.validate import check_depth  # which imports torch

@@ -13,7 +13,7 @@ import struct
 import numpy as np
 import numpy.typing as npt
 
-LARGEST = 2**26  # pixels: a few bytes may claim to be any number of zeros
+LARGEST = 2**24  # pixels: a few bytes may claim to be any number of zeros
 NIBBLES = 11  # of a number, at most
 SIZE = struct.Struct("<ii")
 

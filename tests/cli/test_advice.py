@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from bridgenet_infer import read_depth
+from bridgenet_infer import read_depth, write_depth
 from bridgenet_infer.cli import main
 from testing.tiny import write_pair
 
@@ -151,3 +152,41 @@ def test_advice_for_tum_folders_is_a_whole_command(
     from bridgenet_infer.bags.command import main as bag
 
     assert bag([*shlex.split(advice)[1:], "--weights", str(tiny_checkpoint)]) == 0
+
+
+# -- what users hold ---------------------------------------------------------------------------------------------------
+
+
+def test_disparity_of_sgbm_has_negative_holes(tmp_path: Path, run: Run, depth: np.ndarray) -> None:
+    disparity = (depth // 4).astype(np.int16)
+    disparity[:3] = -16
+    code, said = run(disparity)
+    assert (code, "--invalid=-16" in said) == (1, True)
+    assert run(disparity, "--sgbm", output="out.tif") == (0, "")
+    restored = read_depth(tmp_path / "out.tif")
+    assert restored.dtype == np.int16
+    assert not restored[:24].any()
+    code, said = run(depth, "--sgbm")
+    assert (code, "--sgbm is for int16" in said) == (1, True)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".ppm"])
+@pytest.mark.parametrize("dtype", ["float16", "float64", "uint32", "int16"])
+def test_tiffs_and_guides_go_all_the_way(
+    tmp_path: Path, tiny_checkpoint: Path, dtype: str, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pair(tmp_path / f"rgb{suffix}", tmp_path / "depth.png", 0)
+    write_depth(tmp_path / "depth.tif", read_depth(tmp_path / "depth.png").astype(dtype))
+    paths = [str(tmp_path / name) for name in (f"rgb{suffix}", "depth.tif")]
+    assert main([*paths, "-o", str(tmp_path / "out.tif"), "--weights", str(tiny_checkpoint)]) == 0
+    assert read_depth(tmp_path / "out.tif").dtype == dtype
+    assert capsys.readouterr().err == ""
+
+
+def test_scannets_sizes_are_taken(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    ramp = np.tile(np.linspace(1000, 3000, 640).astype(np.uint16), (480, 1))
+    write_depth(tmp_path / "depth.png", ramp)
+    Image.fromarray(np.zeros((968, 1296, 3), np.uint8)).save(tmp_path / "rgb.png")
+    paths = [str(tmp_path / name) for name in ("rgb.png", "depth.png")]
+    assert main([*paths, "-o", str(tmp_path / "out.png"), "--weights", str(tiny_checkpoint)]) == 0
+    assert read_depth(tmp_path / "out.png").shape == (968, 1296)
