@@ -6,11 +6,10 @@ import argparse
 import json
 import os
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .console import plain_console
 from .options import parse_options
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = parse_options(arguments)
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what a decoder rejects is said in our one line
-    with plain_warnings():
+    with plain_console(say):
         try:
             return run_doctor(options) if options.doctor else run_pairs(options)
         except KeyboardInterrupt:
@@ -84,14 +83,6 @@ def make_job(options: argparse.Namespace) -> Job:
     from .process import Job
 
     return Job(options)
-
-
-@contextmanager
-def plain_warnings() -> Iterator[None]:
-    """Warnings as one line each, without the source code around them."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
-        yield
 
 
 def say(line: str) -> None:

@@ -126,7 +126,7 @@ def test_folders_without_any_pair_are_told_what_to_do(folders: Folders, run: Run
         path.rename(depth / f"depth_{path.name}")
     assert told("(the first are '0' and 'depth_0'): rename or link")
     (rgb.parent / "rgb.txt").write_text("")
-    assert told(f"bridgenet-bag {rgb.parent} pairs those")
+    assert told(f"bridgenet-bag {rgb.parent} -o {out} pairs those")
     assert told("the same folder", (rgb, rgb, out))
 
 
