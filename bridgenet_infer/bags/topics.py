@@ -62,8 +62,7 @@ def find_topics(
 ) -> Topics:
     """Images by their samples where no name is given; CameraInfos beside them, as everywhere in ROS.
 
-    Samples of 16 bits or float are depth, and of 8 bits a picture. Who names a topic may take 8 bits of one channel for
-    depth, and 16 bits for a picture.
+    Samples of 16 bits or float are depth, and of 8 bits a picture. Who names a topic may take 16 bits for a picture.
 
     Raises
     ------
@@ -159,7 +158,7 @@ def _kind_of(reader: BagReader, connection: Connection) -> str:
 
 def _can_be(wanted: str, kind: str) -> bool:
     """Whether a topic of a kind can be taken for depth or RGB by who names it."""
-    return kind == wanted or kind == "grey" or (wanted == "rgb" and kind == "depth")
+    return kind == wanted or (wanted == "rgb" and kind in BY_ITSELF["rgb"] + BY_ITSELF["depth"])
 
 
 class Moving:

@@ -94,12 +94,13 @@ def test_contradictions_are_refused_with_their_reason(
         attempt(tmp_path, depth, **({"depth_topic": DEPTH} if named else {}))
 
 
-def test_the_users_word_wins_where_both_are_possible(tmp_path: Path) -> None:
+def test_8_bits_are_no_depth_even_when_named(tmp_path: Path) -> None:
     small = (DEEP // 10).astype(np.uint8)
     with pytest.raises(ValueError, match=r"more than one rgb topic.*\(grey\)"):
         attempt(tmp_path, image_fields(small))
     (tmp_path / "in.bag").unlink()
-    assert np.array_equal(attempt(tmp_path, image_fields(small), rgb_topic=RGB, depth_topic=DEPTH), small)
+    with pytest.raises(ValueError, match=r"is no depth topic.*\(grey\)"):
+        attempt(tmp_path, image_fields(small), rgb_topic=RGB, depth_topic=DEPTH)
 
 
 def test_infrared_of_16_bits_can_be_named_as_the_guide(tmp_path: Path) -> None:
