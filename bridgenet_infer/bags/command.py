@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from .. import __version__
+from ..alignment import check_alignment, summarise_warnings
 from ..ros.transforms import rigid
 from ..upsampler import DEFAULT_WEIGHTS, DepthUpsampler
 from .tum import FolderReport, is_tum_folder, upsample_tum
@@ -36,9 +37,9 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    options = _parse(arguments)
+    options, warnings = _parse(arguments), list[str]()
     try:
-        report = _run(options)
+        report = _run(options, warnings)
     except KeyboardInterrupt:
         _say("interrupted; run again to continue")
         return EXIT_INTERRUPTED
@@ -50,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
     for frame, reason in report.failed:
         _say(f"error: frame {frame}: {reason}")
+    if warning := summarise_warnings(warnings):
+        _say(f"warning: {warning}")
     finished = report.pairs - len(report.failed)
     print(
         f"{options.output}: {finished} of {report.pairs} pairs up-sampled ({report.reused} of them before), "
@@ -58,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return EXIT_FAILED if report.failed else EXIT_OK
 
 
-def _run(options: argparse.Namespace) -> BagReport | FolderReport:
+def _run(options: argparse.Namespace, warnings: list[str]) -> BagReport | FolderReport:
     if not options.input.exists():
         raise FileNotFoundError(f"{options.input} does not exist")
     if options.output.resolve() == options.input.resolve():
@@ -66,6 +69,7 @@ def _run(options: argparse.Namespace) -> BagReport | FolderReport:
     upsampler = DepthUpsampler.from_pretrained(options.weights, device=options.device)
 
     def upsample(rgb: npt.NDArray[Any], depth: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        warnings.append(check_alignment(rgb, depth).warning)
         return upsampler(rgb, depth, options.scale, fill_holes=options.fill_holes)
 
     with _Bar() as bar:
