@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from .. import __version__
+from ..alignment import check_alignment, summarise_warnings
 from ..cli.console import plain_console, plain_numbers
 from ..read import DEPTH_SUFFIXES
 from ..ros.transforms import rigid
@@ -47,8 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+    warnings = list[str]()
     try:
-        report = _run(options)
+        report = _run(options, warnings)
     except KeyboardInterrupt:
         _say("interrupted; run again to continue")
         return EXIT_INTERRUPTED
@@ -59,6 +61,8 @@ def _report(options: argparse.Namespace) -> int:
         return EXIT_FAILED
     for frame, reason in report.failed:
         _say(f"error: frame {frame}: {reason}")
+    if warning := summarise_warnings(warnings):
+        _say(f"warning: {warning}")
     finished = report.pairs - len(report.failed)
     print(
         f"{options.output}: {finished} of {report.pairs} pairs up-sampled ({report.reused} of them before), "
@@ -67,7 +71,7 @@ def _report(options: argparse.Namespace) -> int:
     return EXIT_FAILED if report.failed else EXIT_OK
 
 
-def _run(options: argparse.Namespace) -> BagReport | FolderReport:
+def _run(options: argparse.Namespace, warnings: list[str]) -> BagReport | FolderReport:
     if not options.input.exists():
         raise FileNotFoundError(f"{options.input} does not exist")
     if options.output.resolve() == options.input.resolve():
@@ -81,6 +85,7 @@ def _run(options: argparse.Namespace) -> BagReport | FolderReport:
     upsampler = DepthUpsampler.from_pretrained(options.weights, device=options.device)
 
     def upsample(rgb: npt.NDArray[Any], depth: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        warnings.append(check_alignment(rgb, depth, invalid=options.invalid).warning)
         return upsampler(rgb, depth, options.scale, fill_holes=options.fill_holes, invalid=options.invalid)
 
     with _Bar() as bar:

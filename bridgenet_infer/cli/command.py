@@ -39,7 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_doctor(options: argparse.Namespace) -> int:
-    """Check the installation; 1 if something is wrong."""
+    """Check the installation, or a pair of files; 1 if something is wrong."""
+    if options.rgb:
+        from .doctor_pair import examine_pair
+
+        return EXIT_FAILED if examine_pair(options) else EXIT_OK
     from .doctor import examine, format_findings
 
     findings = examine(options)
@@ -52,7 +56,7 @@ def run_pairs(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from .pairs import find_pairs
-    from .report import as_document, errors, has_failed, in_words
+    from .report import as_document, errors, has_failed, in_words, misalignment
 
     job = make_job(options)
     pairs, left_out = find_pairs(job.options)
@@ -67,6 +71,8 @@ def run_pairs(options: argparse.Namespace) -> int:
     outcomes = [found[pair] for pair in pairs]  # workers on Ray finish them in another order
     for line in errors(outcomes):
         say(f"error: {line}")
+    if warning := misalignment(outcomes):
+        say(f"warning: {warning}")
     if options.json:
         print(json.dumps(as_document(job, outcomes, left_out), indent=2))
     elif words := in_words(job, outcomes, left_out):

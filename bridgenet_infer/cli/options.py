@@ -24,6 +24,8 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     options = parser.parse_args(plain_numbers(arguments))
     if options.doctor:
+        if (options.rgb is None) != (options.depth is None):
+            parser.error("--doctor takes RGB and DEPTH, or neither")
         return options
     if options.rgb is None or options.depth is None or options.output is None:
         parser.error("RGB, DEPTH and -o/--output are required (or --doctor)")
@@ -115,7 +117,12 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument("--preview", action="store_true", help="also write a coloured OUT_preview.png")
     output.add_argument("--overwrite", action="store_true", help="replace existing results")
     output.add_argument("--json", action="store_true", help="report as JSON on stdout")
-    output.add_argument("--doctor", action="store_true", help="check this installation: what a bug report needs")
+    output.add_argument(
+        "--doctor",
+        action="store_true",
+        help="check this installation: what a bug report needs; with RGB and DEPTH, draw the edges of depth on the "
+        "image (-o, by default edges.png)",
+    )
     output.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 

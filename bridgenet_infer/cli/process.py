@@ -147,12 +147,15 @@ class Job:
             raise
 
     def _upsample(self, pair: Pair, rgb: Any, lr_depth: Any, upsampler: DepthUpsampler) -> dict[str, Any]:
+        from ..alignment import check_alignment  # which imports torch
+
         options, began = self.options, time.perf_counter()
         result = upsampler.predict(
             rgb, lr_depth, options.scale, fill_holes=options.fill_holes, invalid=options.invalid, tile=options.tile
         )
         depth, valid = np.asarray(result.depth), np.asarray(result.valid)
         seconds = time.perf_counter() - began
+        warning = check_alignment(rgb, lr_depth, invalid=options.invalid).warning
         dtype = target_dtype(depth.dtype, pair.output.suffix, options.per_metre)
         written = depth if dtype == depth.dtype else convert(depth, valid, dtype, options.per_metre)
         write_depth(pair.output, written)
@@ -165,6 +168,7 @@ class Job:
             "scale": result.scale,
             "holes": round(1 - float(valid.mean()), 4),
             "seconds": round(seconds, 3),
+            "misalignment": warning,
         }
         if options.per_metre is not None:
             figures["unit"] = unit_of(written.dtype, depth.dtype, options.per_metre)
