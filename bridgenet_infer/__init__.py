@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .alignment import AlignmentCheck, check_alignment
     from .read import read_depth, read_rgb
     from .upsampler import DepthUpsampler, UpsampledDepth, upsample_depth
     from .weights import available_weights
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "AlignmentCheck",
     "DepthUpsampler",
     "UpsampledDepth",
     "__version__",
     "available_weights",
+    "check_alignment",
     "read_depth",
     "read_rgb",
     "upsample_depth",
@@ -29,9 +32,11 @@ __all__ = [
 ]
 
 HOMES = {
+    "AlignmentCheck": "alignment",
     "DepthUpsampler": "upsampler",
     "UpsampledDepth": "upsampler",
     "available_weights": "weights",
+    "check_alignment": "alignment",
     "read_depth": "read",
     "read_rgb": "read",
     "upsample_depth": "upsampler",

@@ -1,10 +1,11 @@
 """Turn depth into points: camera matrices, back-projection, and coloured point clouds as PLY files."""
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from bridgenet_infer.arrays import Array
+
+from .lens import Lens
 
 Floats = npt.NDArray[np.float64]
 VERTEX = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
@@ -65,12 +66,13 @@ def depth_to_points(depth: Array, matrix: Array) -> Floats:
     return points
 
 
-def pixel_rays(shape: tuple[int, ...], matrix: Array, distortion: Array | None) -> Floats:
-    """(h, w, 3) directions with z = 1 of the pixels of an image; `distortion` as OpenCV has it, None for none."""
+def pixel_rays(shape: tuple[int, ...], matrix: Array, lens: Lens | None) -> Floats:
+    """(h, w, 3) directions with z = 1 of the pixels of an image; NaN where no direction leads through the lens."""
     y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
-    pixels = np.stack((x, y), -1).reshape(-1, 1, 2)
-    flat = cv2.undistortPoints(pixels, np.asarray(matrix, np.float64), distortion).reshape(*shape, 2)
-    rays: Floats = np.concatenate((flat, np.ones((*shape, 1))), -1)
+    pixels = np.stack((x, y, np.ones(shape)), -1).reshape(-1, 3)
+    flat = (pixels @ np.linalg.inv(np.asarray(matrix, np.float64)).T)[:, :2]
+    straight = flat if lens is None else lens.undistort(flat)
+    rays: Floats = np.concatenate((straight, np.ones((len(straight), 1))), -1).reshape(*shape, 3)
     return rays
 
 

@@ -2,7 +2,10 @@
 
 import io
 import os
+import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,16 @@ from PIL import Image
 
 from bridgenet_infer.arrays import Array
 
+from .tiff import HEIGHT, WIDTH, TiffHeader, is_tiff, stored_depth, stored_image
+
 PIL_DEPTH_MODES = {"L": np.uint8, "I;16": np.uint16, "I;16L": np.uint16, "I;16B": np.uint16, "I": np.int32,
                    "F": np.float32}  # fmt: skip
-IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")  # Pillow would also hand PostScript to another program
+IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")  # Pillow would also hand PostScript to another program
 MAX_INFLATED = 2**30  # bytes by which an archive's member may grow: a few megabytes could ask for all memory
-RGB_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".npy", ".npz")
+PNG_BITS = 24  # the place of the bits per sample in a PNG
+PFM_SCALE = re.compile(rb"(P[Ff]\s+\d+\s+\d+\s+)([+-]?[\d.]+(?:[eE][+-]?\d+)?)(?=\s)")
+PNM_LARGEST = re.compile(rb"P[2356](?:(?:\s|#[^\n]*\n)+\d+){2}(?:\s|#[^\n]*\n)+(\d+)")
+RGB_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".npy", ".npz")
 DEPTH_SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".npz", ".pfm", ".exr")
 
 
@@ -25,8 +33,8 @@ def read_rgb(path: str | os.PathLike[str]) -> Array:
 
     Returns
     -------
-    (H, W, 3) uint8 or uint16 in RGB order (grey is repeated, alpha dropped); an .npy array, or the one or the "rgb"
-    of an .npz archive, as it is.
+    (H, W, 3) uint8 or uint16 in RGB order, turned by no tag (grey is repeated, alpha dropped); an .npy array, or the
+    one or the "rgb" of an .npz archive, as it is.
 
     Raises
     ------
@@ -34,7 +42,7 @@ def read_rgb(path: str | os.PathLike[str]) -> Array:
         If the file is missing, damaged, no image, larger than 178 megapixels (Pillow's limit), or inflates by more than
         1 GiB (.npz).
     ValueError
-        If its suffix or pixel type is not supported.
+        If its suffix or pixel type is not supported, it has several pages, or its numbers cannot be read as stored.
 
     Warns
     -----
@@ -46,7 +54,11 @@ def read_rgb(path: str | os.PathLike[str]) -> Array:
     if path.suffix.lower() in (".npy", ".npz"):
         return _read_numpy(path, "rgb")
     encoded = path.read_bytes()
-    _open_image(path, encoded).close()  # Pillow notices truncation, OpenCV returns what it has
+    if is_tiff(encoded):
+        with _naming(path):
+            encoded = stored_image(TiffHeader(encoded))
+    with _open_image(path, encoded, IMAGE_FORMATS) as picture:  # Pillow notices truncation, OpenCV returns what it has
+        _check_colours(path, encoded, picture)
     # Pillow reads 16-bit colour as 8 bits only; orientation tags would turn the image away from its depth
     image = _decode(path, encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
     if image.dtype not in (np.uint8, np.uint16):
@@ -59,8 +71,9 @@ def read_depth(path: str | os.PathLike[str]) -> Array:
 
     Returns
     -------
-    (h, w): uint8 or uint16 from PNG; uint8, uint16, int32 or float32 from TIFF; float32 from PFM and EXR; whatever
-    an .npy file, or the one array or "depth" of an .npz archive holds.
+    (h, w): the stored numbers, turned by no tag and scaled by no header. uint8 or uint16 from PNG; uint8, uint16,
+    uint32, int16, int32, float16, float32 or float64 from TIFF; float32 from PFM and EXR; whatever an .npy file, or the
+    one array or "depth" of an .npz archive holds.
 
     Raises
     ------
@@ -68,7 +81,8 @@ def read_depth(path: str | os.PathLike[str]) -> Array:
         If the file is missing, damaged, no image, larger than 178 megapixels (Pillow's limit for PNG and TIFF), or
         inflates by more than 1 GiB (.npz).
     ValueError
-        If its suffix is not supported (EXR: by this OpenCV), or it has several channels or pages.
+        If its suffix is not supported (EXR: by this OpenCV), it has several channels or pages, or its samples have
+        another size; names the dtype or the tag.
 
     Warns
     -----
@@ -81,11 +95,11 @@ def read_depth(path: str | os.PathLike[str]) -> Array:
     if suffix in (".npy", ".npz"):
         depth = _read_numpy(path, "depth")
     elif suffix in (".pfm", ".exr"):
-        depth = _decode(path, path.read_bytes(), cv2.IMREAD_UNCHANGED)
+        depth = _read_pfm(path, path.read_bytes())
         if depth.dtype != np.float32:  # OpenCV goes by the content
             raise OSError(f"{path}: holds {depth.dtype}, so it is no {suffix} file")
     else:
-        return _read_depth_image(path)
+        depth = _read_depth_image(path)
     if depth.ndim != 2:
         raise ValueError(f"{path}: depth must be (h, w), got {depth.dtype} {depth.shape}")
     return depth
@@ -104,30 +118,79 @@ def require_codec(path: Path) -> None:
 
 
 def _read_depth_image(path: Path) -> Array:
-    with _open_image(path, path.read_bytes()) as image:
+    encoded = path.read_bytes()
+    if is_tiff(encoded):
+        return _read_depth_tiff(path, encoded)
+    with _open_image(path, encoded, ("PNG",)) as image:
         if image.mode not in PIL_DEPTH_MODES:
             raise ValueError(
                 f"{path}: depth must have one channel, got an image of mode {image.mode}, {image.size}; if its "
                 "channels are equal keep one, a picture in false colours holds no depth"
             )
-        if (pages := _count_pages(path, image)) != 1:
-            raise ValueError(f"{path}: depth must have one page, got {pages}")
+        if (bits := encoded[PNG_BITS]) not in (8, 16):  # Pillow multiplies fewer, up to 255
+            raise ValueError(f"{path}: depth must have 8 or 16 bits, got a PNG of {bits}")
+        _check_single(path, image, "depth")
         return np.asarray(image).astype(PIL_DEPTH_MODES[image.mode], copy=False)
 
 
-def _count_pages(path: Path, image: Image.Image) -> int:
+def _read_depth_tiff(path: Path, encoded: bytes) -> Array:
+    with _naming(path):
+        header = TiffHeader(encoded)
+        size, limit = (header[HEIGHT], header[WIDTH]), Image.MAX_IMAGE_PIXELS
+        if limit is not None and size[0] * size[1] > 2 * limit:  # as Pillow has it
+            raise OSError(f"cannot be read as an image: {size[1]} x {size[0]} are more than {2 * limit} pixels")
+        plain, dtype = stored_depth(header)
+    depth = _decode(path, plain, cv2.IMREAD_UNCHANGED)
+    if dtype == "float16" and depth.dtype == np.uint16:
+        depth = depth.view(np.float16)
+    if depth.dtype != dtype or depth.shape != size:
+        raise OSError(f"{path}: holds {depth.dtype} {depth.shape}, its header says {dtype} {size}")
+    return depth
+
+
+def _read_pfm(path: Path, encoded: bytes) -> Array:
+    """OpenCV divides by the scale factor of a header, whose sign is the byte order."""
+    if header := PFM_SCALE.match(encoded):
+        sign = b"-" if header[2].startswith(b"-") else b""
+        encoded = header[1] + sign + b"1" + encoded[header.end() :]
+    return _decode(path, encoded, cv2.IMREAD_UNCHANGED)
+
+
+def _check_colours(path: Path, encoded: bytes, image: Image.Image) -> None:
+    """Whether it is one image, whose numbers OpenCV does not scale."""
+    if image.format == "PPM":
+        largest = PNM_LARGEST.match(encoded)
+        if largest is None or int(largest[1]) not in (255, 65535):
+            found = f"a largest value of {int(largest[1])}" if largest else f"the kind {encoded[:2]!r}"
+            raise ValueError(f"{path}: PPM and PGM must be P2, P3, P5 or P6 up to 255 or 65535, got {found}")
+    if image.format in ("PNG", "WEBP"):  # films; a telephone's JPEG may hold previews, a TIFF's pages are counted
+        _check_single(path, image, "a colour image")
+
+
+def _check_single(path: Path, image: Image.Image, name: str) -> None:
     try:
-        return int(getattr(image, "n_frames", 1))
+        pages = int(getattr(image, "n_frames", 1))
     except Exception as error:  # the other pages' headers are read here
         raise OSError(f"{path}: its pages cannot be counted: {error}") from error
+    if pages != 1:
+        raise ValueError(f"{path}: {name} must have one page, got {pages}")
 
 
-def _open_image(path: Path, encoded: bytes) -> Image.Image:
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors name the file."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _open_image(path: Path, encoded: bytes, formats: tuple[str, ...]) -> Image.Image:
     """A fully decoded Pillow image; every way in which that can fail becomes an OSError."""
     try:
-        with Image.open(io.BytesIO(encoded), formats=IMAGE_FORMATS) as image:
+        with Image.open(io.BytesIO(encoded), formats=formats) as image:
             image.verify()  # PNG checksums, which decoding skips
-        image = Image.open(io.BytesIO(encoded), formats=IMAGE_FORMATS)
+        image = Image.open(io.BytesIO(encoded), formats=formats)
         image.load()
     except Exception as error:  # Pillow's plugins raise SyntaxError, struct.error, ValueError, ... on damage
         raise OSError(f"{path}: cannot be read as an image: {error}") from error

@@ -1,12 +1,14 @@
 """Register raw depth of one camera to the grid of the RGB camera, before it is up-sampled there."""
 
-import cv2
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
 from bridgenet_infer.arrays import Array
 
 from .geometry import pixel_rays
+from .lens import Lens, as_lens
 
 Floats = npt.NDArray[np.float64]
 
@@ -24,8 +26,8 @@ def register_depth(
     rgb_size: tuple[int, int],
     scale: float,
     *,
-    depth_distortion: Array | None = None,
-    rgb_distortion: Array | None = None,
+    depth_distortion: Array | Lens | None = None,
+    rgb_distortion: Array | Lens | None = None,
 ) -> Array:
     """Project raw depth into the RGB camera, on a grid `scale` times coarser than the image.
 
@@ -48,7 +50,8 @@ def register_depth(
     scale
         H / rows of the result.
     depth_distortion, rgb_distortion
-        OpenCV's coefficients (4, 5, 8, 12 or 14), None for none.
+        OpenCV's coefficients (4, 5, 8, 12 or 14), a `Lens` for those of a fisheye, None for none. Samples beyond the
+        reach of a lens are left out.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def register_depth(
     ------
     ValueError
         If a shape, a size or the scale is wrong, a matrix is not finite, a focal length is not positive, the depth is
-        neither integers nor floats, or the motion is not rigid.
+        neither integers nor floats, a lens has another number of coefficients, or the motion is not rigid.
     """
     _check(depth, rgb_from_depth, rgb_size, scale)
     for name, matrix in (("depth_matrix", depth_matrix), ("rgb_matrix", rgb_matrix)):
@@ -68,15 +71,20 @@ def register_depth(
     size = (max(round(rgb_size[0] / scale), 1), max(round(rgb_size[1] / scale), 1))
     valid = np.isfinite(depth) & (depth > 0)
     z = np.where(valid, depth, 1).astype(np.float64)
-    points = (pixel_rays(depth.shape, depth_matrix, depth_distortion) * z[..., None])[valid]
+    rays = _cached_rays(depth.shape, np.asarray(depth_matrix, np.float64).tobytes(), as_lens(depth_distortion))
+    valid &= np.isfinite(rays[..., 0])
+    points = (rays * z[..., None])[valid]
     moved = points @ rgb_from_depth[:3, :3].T + rgb_from_depth[:3, 3]
     before = moved[:, 2] > CLOSEST * z[valid]
     moved, source = moved[before], z[valid][before]
+    pixels = _project(moved, np.asarray(rgb_matrix, np.float64), as_lens(rgb_distortion))
+    seen = np.isfinite(pixels[:, 0])
+    moved, source, pixels = moved[seen], source[seen], pixels[seen]
     if not len(moved):
         return np.zeros(size, depth.dtype)
     # to the coarse grid, by the half-pixel rule
     coarser = np.array([size[1] / rgb_size[1], size[0] / rgb_size[0]])
-    places = (_project(moved, np.asarray(rgb_matrix, np.float64), rgb_distortion) + 0.5) * coarser - 0.5
+    places = (pixels + 0.5) * coarser - 0.5
     zoom = float(rgb_matrix[0][0] / depth_matrix[0][0]) * size[1] / rgb_size[1]
     side: Floats = zoom * source / moved[:, 2]
     nearest = _splat(places, SPREAD * side / 2, moved[:, 2], size)
@@ -90,13 +98,19 @@ def register_depth(
     return registered
 
 
-def _project(points: Floats, matrix: Floats, distortion: Array | None) -> Floats:
-    """(n, 2) pixels of (n, 3) points before the camera."""
-    if distortion is None:  # OpenCV works out derivatives, too, which takes most of a frame's time
-        flat: Floats = points[:, :2] / points[:, 2:] @ matrix[:2, :2].T + matrix[:2, 2]
-        return flat
-    pixels, _ = cv2.projectPoints(points.reshape(-1, 1, 3), np.zeros(3), np.zeros(3), matrix, distortion)
-    return np.asarray(pixels, np.float64).reshape(-1, 2)
+@lru_cache(maxsize=4)
+def _cached_rays(shape: tuple[int, ...], matrix: bytes, lens: Lens | None) -> Floats:
+    """`pixel_rays`: to invert a lens takes longer than all else, and it is the same for each frame."""
+    return pixel_rays(shape, np.frombuffer(matrix).reshape(3, 3), lens)
+
+
+def _project(points: Floats, matrix: Floats, lens: Lens | None) -> Floats:
+    """(n, 2) pixels of (n, 3) points before the camera; NaN beyond the reach of the lens."""
+    flat: Floats = points[:, :2] / points[:, 2:]
+    if lens is not None:
+        flat = lens.distort(flat)
+    pixels: Floats = flat @ matrix[:2, :2].T + matrix[:2, 2]
+    return pixels
 
 
 def _splat(places: Floats, half: Floats, z: Floats, size: tuple[int, int]) -> Floats:

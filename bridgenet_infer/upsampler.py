@@ -150,7 +150,7 @@ class DepthUpsampler:
             (H, W, 3) or (B, H, W, 3), registered to the depth: uint8, uint16, or float in [0, 1]; NumPy, PIL, or
             a torch tensor with channels first. Grey is repeated, alpha ignored.
         lr_depth
-            (h, w) or (B, h, w) depth or disparity in any unit: uint8, uint16, int32, float16/32/64; NumPy, PIL
+            (h, w) or (B, h, w) depth or disparity in any unit: uint8/16/32, int16/32, float16/32/64; NumPy, PIL
             or torch. Holes are 0, and NaN or +-inf in floats.
         scale
             2 to 16, whole or not, or "auto"; sizes fit if |H - h s| < s and |W - w s| < s. Both images are
@@ -306,7 +306,7 @@ def upsample_depth(
         (H, W, 3) or (B, H, W, 3), registered to the depth: uint8, uint16, or float in [0, 1]; NumPy, PIL, or
         a torch tensor with channels first. Grey is repeated, alpha ignored.
     lr_depth
-        (h, w) or (B, h, w) depth or disparity in any unit: uint8, uint16, int32, float16/32/64; NumPy, PIL
+        (h, w) or (B, h, w) depth or disparity in any unit: uint8/16/32, int16/32, float16/32/64; NumPy, PIL
         or torch. Holes are 0, and NaN or +-inf in floats.
     scale
         2 to 16, whole or not, or "auto": from the two sizes, which fit if |H - h s| < s and |W - w s| < s.

@@ -13,14 +13,16 @@ from bridgenet_infer.arrays import Array, Mask
 
 from .files import write_atomically
 from .read import require_codec
+from .tiff import FLOAT, SAMPLE_FORMAT, TiffHeader
 from .visualise import Picture, colourise_depth, depth_span
 
+INTEGERS, FLOATS = ("uint8", "uint16", "uint32", "int16", "int32"), ("float16", "float32", "float64")
 DTYPES_BY_SUFFIX: dict[str, tuple[str, ...]] = {
     ".png": ("uint8", "uint16"),
-    ".tif": ("uint8", "uint16", "int32", "float32"),
-    ".tiff": ("uint8", "uint16", "int32", "float32"),
-    ".npy": ("uint8", "uint16", "int32", "float16", "float32", "float64"),
-    ".npz": ("uint8", "uint16", "int32", "float16", "float32", "float64"),
+    ".tif": INTEGERS + FLOATS,
+    ".tiff": INTEGERS + FLOATS,
+    ".npy": INTEGERS + FLOATS,
+    ".npz": INTEGERS + FLOATS,
     ".pfm": ("float32",),
     ".exr": ("float32",),
 }
@@ -73,14 +75,24 @@ def write_depth(path: str | os.PathLike[str], depth: Array) -> None:
 def _encode(suffix: str, depth: Array) -> bytes:
     if suffix in (".pfm", ".exr"):
         return cv2.imencode(suffix, depth)[1].tobytes()
+    if suffix in (".tif", ".tiff"):
+        return _encode_tiff(depth)
     buffer = io.BytesIO()
     if suffix == ".npy":
         np.save(buffer, depth, allow_pickle=False)
     elif suffix == ".npz":
         np.savez_compressed(buffer, depth=depth)
     else:
-        Image.fromarray(depth).save(buffer, "PNG" if suffix == ".png" else "TIFF")
+        Image.fromarray(depth).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _encode_tiff(depth: Array) -> bytes:
+    """OpenCV knows all kinds of samples but half precision, which is the same bits under another tag."""
+    half = depth.dtype == np.float16
+    samples = depth.view(np.uint16) if half else depth
+    encoded = cv2.imencode(".tif", samples, [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_NONE])[1]
+    return TiffHeader(encoded.tobytes()).replaced({SAMPLE_FORMAT: FLOAT} if half else {})
 
 
 def write_preview(path: str | os.PathLike[str], depth: Array, valid: Mask) -> None:

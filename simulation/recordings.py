@@ -96,8 +96,12 @@ class Recorder:
     def add_image(self, topic: str, array: Array, stamp: int, frame_id: str, compression: str | None = None) -> None:
         """An Image, or a CompressedImage."""
         fields = compressed_fields(array, compression) if compression else image_fields(array)
-        fields["data"] = np.frombuffer(fields["data"], np.uint8)
-        name = "CompressedImage" if compression else "Image"
+        self.add_fields(topic, fields, stamp, frame_id)
+
+    def add_fields(self, topic: str, fields: dict[str, Any], stamp: int, frame_id: str) -> None:
+        """An Image, or a CompressedImage where there is a format, of any fields."""
+        name = "CompressedImage" if "format" in fields else "Image"
+        fields = fields | {"data": np.frombuffer(fields["data"], np.uint8)}
         self.add(topic, f"sensor_msgs/msg/{name}", stamp, header=self._header(stamp, frame_id), **fields)
 
     def add_info(self, topic: str, image: Array, focal: float, stamp: int, frame_id: str) -> None:
@@ -113,8 +117,10 @@ class Recorder:
             **{name.upper() if self.ros1 else name: value for name, value in values.items()},
         )  # fmt: skip
 
-    def add_transform(self, stamp: int, place: tuple[float, float, float], depth_frame: str) -> None:
-        """The place of the depth camera, as /tf_static."""
+    def add_transform(
+        self, stamp: int, place: tuple[float, float, float], depth_frame: str, topic: str = TRANSFORMS
+    ) -> None:
+        """The place of the depth camera."""
         types = self.store.types
         pose = types["geometry_msgs/msg/Transform"](
             translation=types["geometry_msgs/msg/Vector3"](*place),
@@ -123,7 +129,7 @@ class Recorder:
         link = types["geometry_msgs/msg/TransformStamped"](
             header=self._header(stamp, RGB_FRAME), child_frame_id=depth_frame, transform=pose
         )
-        self.add(TRANSFORMS, "tf2_msgs/msg/TFMessage", stamp, transforms=[link])
+        self.add(topic, "tf2_msgs/msg/TFMessage", stamp, transforms=[link])
 
     def add(self, topic: str, kind: str, time: int, **fields: Any) -> None:
         """One message; a topic is made with its first."""

@@ -19,8 +19,8 @@ STEPS = [
     "pipeline.restore", "pipeline.engine", "upsampler",
 ]  # fmt: skip
 ROOMS = [
-    "arrays", "files", "graph", "backends", "read", "visualise", "write", "pipeline", "weights", "geometry",
-    "registration", "upsampler", "stream", "cli", "export", "demo", "ros", "bags",
+    "arrays", "files", "graph", "backends", "tiff", "read", "visualise", "write", "pipeline", "weights", "lens",
+    "geometry", "registration", "alignment", "upsampler", "stream", "cli", "export", "demo", "ros", "bags",
 ]  # fmt: skip
 ABOVE = ("cli", "demo", "ros", "bags", "export")
 LARGEST = 350

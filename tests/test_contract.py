@@ -26,7 +26,7 @@ seeds = st.integers(0, 2**31)
 
 def make_pair(seed: int, dtype: str, h: int, w: int, scale: float, holes: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    top = {"uint8": 250, "float16": 1000}.get(dtype, 60_000)
+    top = {"uint8": 250, "float16": 1000, "int16": 30_000}.get(dtype, 60_000)
     depth = rng.uniform(10, top, (h, w)).astype(dtype)
     marks = [0.0] if np.dtype(dtype).kind != "f" else [0.0, np.nan, np.inf, -np.inf]
     hit = rng.random((h, w)) < holes

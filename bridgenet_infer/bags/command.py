@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from .. import __version__
+from ..alignment import check_alignment, summarise_warnings
+from ..cli.console import plain_console, plain_numbers
+from ..read import DEPTH_SUFFIXES
 from ..ros.transforms import rigid
 from ..upsampler import DEFAULT_WEIGHTS, DepthUpsampler
 from .tum import FolderReport, is_tum_folder, upsample_tum
@@ -19,11 +22,14 @@ from .tum import FolderReport, is_tum_folder, upsample_tum
 if TYPE_CHECKING:
     from .upsample import BagReport
 
-BAG_OPTIONS = ("rgb", "depth", "rgb_info", "depth_info", "extrinsics")
+BAG_OPTIONS = ("rgb", "depth", "rgb_info", "depth_info", "extrinsics", "registered", "output_topic")
+OUTPUT_TOPIC = "/bridgenet/depth/image_raw"
+FILES = (".bag", ".mcap", ".db3", ".zip", *DEPTH_SUFFIXES)
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130  # argparse itself ends with 2
-EPILOG = """Depth whose frame_id is not the RGB image's is first registered to it. That takes a CameraInfo of each
-and the transform between the two frames: the bag's /tf_static or --extrinsics. Without them the bag is
-refused, unless --registered says that depth lies in the RGB camera nevertheless.
+EPILOG = """Depth whose frame_id is not the RGB image's, or whose CameraInfo shows another view, is first registered to
+it. That takes a CameraInfo of each and the transform between the two frames: the bag's /tf_static, what is constant
+in its /tf, or --extrinsics. Without them the bag is refused, unless --registered says that depth lies in the RGB
+camera nevertheless.
 
 A killed run goes on where it ended; its finished frames lie in OUT.frames (bags) or OUT (TUM folders).
 
@@ -37,19 +43,26 @@ exit codes:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     options = _parse(arguments)
+    with plain_console(_say):
+        return _report(options)
+
+
+def _report(options: argparse.Namespace) -> int:
+    warnings = list[str]()
     try:
-        report = _run(options)
+        report = _run(options, warnings)
     except KeyboardInterrupt:
         _say("interrupted; run again to continue")
         return EXIT_INTERRUPTED
-    except ImportError as error:
-        _say(f"error: {error} (pip install 'bridgenet-infer[bags]')")
-        return EXIT_FAILED
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
+        if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("rosbags"):
+            error = ImportError("this needs rosbags: pip install 'bridgenet-infer[bags]'")
         _say(f"error: {' '.join(str(error).split())}")
         return EXIT_FAILED
     for frame, reason in report.failed:
         _say(f"error: frame {frame}: {reason}")
+    if warning := summarise_warnings(warnings):
+        _say(f"warning: {warning}")
     finished = report.pairs - len(report.failed)
     print(
         f"{options.output}: {finished} of {report.pairs} pairs up-sampled ({report.reused} of them before), "
@@ -58,21 +71,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return EXIT_FAILED if report.failed else EXIT_OK
 
 
-def _run(options: argparse.Namespace) -> BagReport | FolderReport:
+def _run(options: argparse.Namespace, warnings: list[str]) -> BagReport | FolderReport:
     if not options.input.exists():
         raise FileNotFoundError(f"{options.input} does not exist")
     if options.output.resolve() == options.input.resolve():
         raise ValueError("OUT must not be IN")
+    is_folder = is_tum_folder(options.input)
+    if is_folder and (given := [name for name in BAG_OPTIONS if getattr(options, name)]):
+        raise ValueError(f"--{given[0].replace('_', '-')} is for bags; TUM folders hold registered depth")
+    if options.output.suffix.lower() in FILES and not (options.output.suffix == ".bag" == options.input.suffix):
+        kind = "up-sampled TUM folders are" if is_folder else "recordings of ROS 2 are written as"
+        raise ValueError(f"{options.output} names a file, but {kind} folders: say -o {options.output.with_suffix('')}")
     upsampler = DepthUpsampler.from_pretrained(options.weights, device=options.device)
 
     def upsample(rgb: npt.NDArray[Any], depth: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return upsampler(rgb, depth, options.scale, fill_holes=options.fill_holes)
+        warnings.append(check_alignment(rgb, depth, invalid=options.invalid).warning)
+        return upsampler(rgb, depth, options.scale, fill_holes=options.fill_holes, invalid=options.invalid)
 
     with _Bar() as bar:
-        if is_tum_folder(options.input):
-            if given := [name for name in BAG_OPTIONS if getattr(options, name)]:
-                raise ValueError(f"--{given[0].replace('_', '-')} is for bags; TUM folders hold registered depth")
-            return upsample_tum(options.input, options.output, upsample, slop=options.slop, progress=bar)
+        if is_folder:
+            return upsample_tum(
+                options.input, options.output, upsample, slop=options.slop, overwrite=options.overwrite, progress=bar
+            )
         from .upsample import upsample_bag
 
         return upsample_bag(
@@ -80,7 +100,8 @@ def _run(options: argparse.Namespace) -> BagReport | FolderReport:
             settings=json.dumps([upsampler.sha256, options.fill_holes, __version__]),
             rgb_topic=options.rgb, depth_topic=options.depth,
             rgb_info_topic=options.rgb_info, depth_info_topic=options.depth_info,
-            output_topic=options.output_topic, slop=options.slop, scale=options.scale, registered=options.registered,
+            output_topic=options.output_topic or OUTPUT_TOPIC, invalid=options.invalid,
+            slop=options.slop, scale=options.scale, registered=options.registered,
             extrinsics=rigid(options.extrinsics[:3], options.extrinsics[3:]) if options.extrinsics else None,
             overwrite=options.overwrite, progress=bar,
         )  # fmt: skip
@@ -122,23 +143,35 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--extrinsics", nargs=7, type=float, metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
         help="pose of the depth camera in the RGB camera's frame, as 'tf2_echo RGB_FRAME DEPTH_FRAME' prints it: "
-        "metres and a quaternion (default: from the bag's /tf_static)",
+        "metres and a quaternion (default: from the bag's /tf_static and /tf)",
     )  # fmt: skip
-    parser.add_argument("--output-topic", default="/bridgenet/depth/image_raw", metavar="TOPIC")
+    parser.add_argument("--output-topic", metavar="TOPIC", help=f"up-sampled depth (default: {OUTPUT_TOPIC})")
     parser.add_argument(
         "--scale", type=_scale, default="auto", help="2 to 16, or auto (default): from sizes or focal lengths"
     )
-    parser.add_argument("--slop", type=float, default=0.02, help="seconds that stamps of a pair may differ (0.02)")
+    parser.add_argument(
+        "--invalid", type=float, metavar="VALUE", help="a further value that marks holes, beside 0 and NaN"
+    )
+    parser.add_argument("--slop", type=_slop, default=0.02, help="seconds that stamps of a pair may differ (0.02)")
     parser.add_argument("--fill-holes", action="store_true", help="keep holes filled instead of restoring them")
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="as for bridgenet-upsample")
     parser.add_argument("--device", help="cpu, cuda or mps; by default the fastest there is")
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT, once the new one is whole")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT, or the files of a TUM folder")
     parser.add_argument("--version", action="version", version=__version__)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(plain_numbers(arguments))
+    if options.registered and options.extrinsics:
+        parser.error("--registered and --extrinsics cannot both be meant")
+    return options
 
 
 def _scale(text: str) -> float | str:
     return text if text == "auto" else float(text)
+
+
+def _slop(text: str) -> float:
+    if not 0 <= (slop := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be 0 or more seconds, got {text!r}")
+    return slop
 
 
 def _say(text: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..cli.process import describe
 from ..registration import Floats
 from ..ros.alignment import Alignment
 from ..ros.matching import match_stamps
@@ -20,6 +21,7 @@ from .files import BagReader, BagWriter, Workspace, reading
 from .topics import Topics, find_topics, is_image, scan
 
 Array = npt.NDArray[Any]
+UNUSABLE = (ValueError, TypeError, RuntimeError, MemoryError)  # what a frame may raise; a full disk stops everything
 
 
 @dataclass
@@ -49,6 +51,7 @@ def upsample_bag(
     scale: float | str = "auto",
     registered: bool = False,
     extrinsics: Floats | None = None,
+    invalid: float | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> BagReport:
@@ -72,7 +75,7 @@ def upsample_bag(
         The camera_info beside the images if None.
     slop
         Seconds that the stamps of a pair may differ.
-    scale, registered, extrinsics
+    scale, registered, extrinsics, invalid
         As for `Alignment`.
     overwrite
         Replace `target` once the new bag is whole.
@@ -101,16 +104,18 @@ def upsample_bag(
         if not matches:
             raise ValueError(
                 f"none of {report.rgb} images of {topics.rgb} and {report.depth} of {topics.depth} are within "
-                f"{slop:g} s of each other: is the slop too small, or are the clocks different?"
+                f"{slop:g} s of each other: is --slop too small, or are the clocks different?"
             )
         report.pairs = len(matches)
         transforms = StaticTransforms()
         for message in contents.transforms:
             transforms.add(message)
-        alignment = Alignment(scale, registered, topics.rgb, topics.depth, extrinsics, contents.infos, transforms)
+        alignment = Alignment(scale, registered, topics.rgb, topics.depth, extrinsics, contents.infos, transforms,
+                              invalid=invalid)  # fmt: skip
         alignment.motion(contents.frame_ids["rgb"], contents.frame_ids["depth"])  # refused before anything is written
         place = None if extrinsics is None else extrinsics.tolist()
-        identity = [settings, str(source.resolve()), vars(topics), slop, scale, registered, place, contents.stamps]
+        identity = [settings, str(source.resolve()), vars(topics), slop, scale, registered, place, invalid,
+                    contents.stamps]  # fmt: skip
         workspace = Workspace(target, json.dumps(identity))
         with workspace.writing(reader) as writer:
             info = contents.infos.get("rgb")
@@ -165,7 +170,7 @@ def _merge(
                 workspace.put(number, result)
             else:
                 report.reused += 1
-        except ValueError as error:
-            report.failed.append((stamp_of(depth), str(error)))
+        except UNUSABLE as error:
+            report.failed.append((stamp_of(depth), describe(error)))
             continue
         yield result, depth.header, rgb.header.frame_id, max(time, partner[1])

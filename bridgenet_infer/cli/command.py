@@ -6,11 +6,10 @@ import argparse
 import json
 import os
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .console import plain_console
 from .options import parse_options
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = parse_options(arguments)
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what a decoder rejects is said in our one line
-    with plain_warnings():
+    with plain_console(say):
         try:
             return run_doctor(options) if options.doctor else run_pairs(options)
         except KeyboardInterrupt:
@@ -40,7 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_doctor(options: argparse.Namespace) -> int:
-    """Check the installation; 1 if something is wrong."""
+    """Check the installation, or a pair of files; 1 if something is wrong."""
+    if options.rgb:
+        from .doctor_pair import examine_pair
+
+        return EXIT_FAILED if examine_pair(options) else EXIT_OK
     from .doctor import examine, format_findings
 
     findings = examine(options)
@@ -53,7 +56,7 @@ def run_pairs(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from .pairs import find_pairs
-    from .report import as_document, errors, has_failed, in_words
+    from .report import as_document, errors, has_failed, in_words, misalignment
 
     job = make_job(options)
     pairs, left_out = find_pairs(job.options)
@@ -68,6 +71,8 @@ def run_pairs(options: argparse.Namespace) -> int:
     outcomes = [found[pair] for pair in pairs]  # workers on Ray finish them in another order
     for line in errors(outcomes):
         say(f"error: {line}")
+    if warning := misalignment(outcomes):
+        say(f"warning: {warning}")
     if options.json:
         print(json.dumps(as_document(job, outcomes, left_out), indent=2))
     elif words := in_words(job, outcomes, left_out):
@@ -84,14 +89,6 @@ def make_job(options: argparse.Namespace) -> Job:
     from .process import Job
 
     return Job(options)
-
-
-@contextmanager
-def plain_warnings() -> Iterator[None]:
-    """Warnings as one line each, without the source code around them."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
-        yield
 
 
 def say(line: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import __version__
+from .console import plain_numbers
 
 EXIT_CODES = """exit codes:
   0    everything that was asked for is there
@@ -21,8 +22,10 @@ FORMATS = ("png", "tif", "tiff", "npy", "npz", "pfm", "exr")
 def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse a command line; a wrong one ends the process with 2."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(plain_numbers(arguments))
     if options.doctor:
+        if (options.rgb is None) != (options.depth is None):
+            parser.error("--doctor takes RGB and DEPTH, or neither")
         return options
     if options.rgb is None or options.depth is None or options.output is None:
         parser.error("RGB, DEPTH and -o/--output are required (or --doctor)")
@@ -30,6 +33,10 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("RGB and DEPTH must be two files or two folders")
     if options.output.exists() and options.output.is_dir() != options.rgb.is_dir():
         parser.error("-o must be a folder for folders, and a file, such as depth.png, for a single pair")
+    if options.rgb.is_dir() and not options.output.is_dir() and options.output.suffix.lower()[1:] in FORMATS:
+        parser.error(f"-o {options.output} names a file, and the results of folders need a folder")
+    if options.sgbm and options.per_metre is not None:
+        parser.error("--depth-unit is for depth, and --sgbm says that DEPTH is disparity")
     if options.format and not options.rgb.is_dir():
         parser.error("--format is for folders; a single result takes its format from -o")
     if options.ray and not options.rgb.is_dir():
@@ -47,7 +54,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "rgb", type=Path, nargs="?", metavar="RGB", help="image (PNG, JPEG, BMP, TIFF, NPY, NPZ) or folder"
+        "rgb",
+        type=Path,
+        nargs="?",
+        metavar="RGB",
+        help="image (PNG, JPEG, BMP, TIFF, WebP, PPM, PGM, NPY, NPZ) or folder",
     )
     parser.add_argument(
         "depth", type=Path, nargs="?", metavar="DEPTH",
@@ -61,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     depth.add_argument(
         "--invalid", type=float, metavar="VALUE", help="a further value that marks holes, beside 0 and NaN"
     )
+    depth.add_argument(
+        "--sgbm", action="store_true",
+        help="DEPTH is disparity of OpenCV's SGBM: int16, 16 steps a pixel, negative is none; the result is the same",
+    )  # fmt: skip
     depth.add_argument("--fill-holes", action="store_true", help="keep holes filled instead of restoring them")
     depth.add_argument(
         "--depth-unit", type=_unit, metavar="UNIT", dest="per_metre",
@@ -102,7 +117,12 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument("--preview", action="store_true", help="also write a coloured OUT_preview.png")
     output.add_argument("--overwrite", action="store_true", help="replace existing results")
     output.add_argument("--json", action="store_true", help="report as JSON on stdout")
-    output.add_argument("--doctor", action="store_true", help="check this installation: what a bug report needs")
+    output.add_argument(
+        "--doctor",
+        action="store_true",
+        help="check this installation: what a bug report needs; with RGB and DEPTH, draw the edges of depth on the "
+        "image (-o, by default edges.png)",
+    )
     output.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
@@ -122,9 +142,17 @@ class _number_or:
 
 def _unit(text: str) -> float:
     """Steps per metre of a depth unit."""
-    per_metre = {"m": 1.0, "mm": 1000.0}.get(text) or float(text)
-    if not 0 < per_metre < float("inf"):
-        raise ValueError(f"a depth unit must be m, mm or a positive number per metre, got {text!r}")
+    try:
+        per_metre = {"m": 1.0, "mm": 1000.0}.get(text) or float(text)
+    except ValueError:
+        per_metre = 0.0
+    if 0 < per_metre < 1:  # a step of kilometres: the length of a step was meant
+        raise argparse.ArgumentTypeError(
+            f"{text} would make {1 / per_metre:g} m of one step; if a step is {text} m, say --depth-unit "
+            f"{1 / per_metre:g}"
+        )
+    if not 1 <= per_metre < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be m, mm or how many steps make a metre, got {text!r}")
     return per_metre
 
 

@@ -1,6 +1,7 @@
 """Find the files that belong together, and the places of their results."""
 
 import argparse
+import shlex
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -72,7 +73,8 @@ def find_pairs(options: argparse.Namespace) -> tuple[list[Pair], list[LeftOut]]:
 def _why_no_pair(options: argparse.Namespace, images: Collection[str], depths: Collection[str]) -> str:
     words = f"no file in {options.rgb} has a partner of the same stem in {options.depth}"
     if (options.rgb.parent / "rgb.txt").is_file():
-        return f"{words}: its files are named by their stamps, and bridgenet-bag {options.rgb.parent} pairs those"
+        call = shlex.join(["bridgenet-bag", str(options.rgb.parent), "-o", str(options.output)])
+        return f"{words}: its files are named by their stamps, and {call} pairs those"
     first, second = (repr(min(stems)) if stems else "none" for stems in (images, depths))
     return f"{words} (the first are {first} and {second}): rename or link the files of one folder"
 

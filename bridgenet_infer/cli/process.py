@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +15,9 @@ from PIL import Image
 
 from ..files import remove_leftovers
 from ..read import read_depth, read_rgb
-from ..write import check_depth_path, write_depth, write_preview
+from ..write import can_hold, check_depth_path, write_depth, write_preview
 from .pairs import Pair
-from .units import convert, target_dtype, unit_of
+from .units import check_reach, convert, question_unit, target_dtype, unit_of
 
 if TYPE_CHECKING:
     from ..upsampler import DepthUpsampler
@@ -115,7 +116,21 @@ class Job:
 
     def _read(self, pair: Pair) -> tuple[Any, Any]:
         rgb, depth = read_rgb(pair.rgb), read_depth(pair.depth)
+        if self.options.sgbm:
+            if depth.dtype != np.int16:
+                raise ValueError(f"{pair.depth}: --sgbm is for int16, as OpenCV's SGBM makes it, got {depth.dtype}")
+            depth = np.maximum(depth, 0)
         self._check_output(pair.output, depth.dtype)
+        if (per_metre := self.options.per_metre) is not None:
+            from ..pipeline.validate import check_depth  # which imports torch
+
+            known = depth[check_depth(depth, self.options.invalid).valid[0]]
+            if question := question_unit(known, per_metre):
+                warnings.warn(f"{question}: is --depth-unit right?", stacklevel=2)
+            if known.size:
+                check_reach(
+                    known.max(), depth.dtype, target_dtype(depth.dtype, pair.output.suffix, per_metre), per_metre
+                )
         return rgb, depth
 
     def _check_output(self, output: Path, dtype: np.dtype[Any]) -> None:
@@ -124,17 +139,23 @@ class Job:
         try:
             check_depth_path(output, target_dtype(dtype, output.suffix, per_metre))
         except ValueError as error:
-            if per_metre is None and target_dtype(dtype, output.suffix, 1.0) != dtype:
-                raise ValueError(f"{error}; or tell its unit, --depth-unit m or mm, to have it converted") from error
+            # .npy holds all that can be up-sampled
+            if per_metre is None and can_hold(".npy", dtype) and target_dtype(dtype, output.suffix, 1.0) != dtype:
+                raise ValueError(
+                    f"{error}; or tell its unit, --depth-unit m or mm or how many make a metre, to have it converted"
+                ) from error
             raise
 
     def _upsample(self, pair: Pair, rgb: Any, lr_depth: Any, upsampler: DepthUpsampler) -> dict[str, Any]:
+        from ..alignment import check_alignment  # which imports torch
+
         options, began = self.options, time.perf_counter()
         result = upsampler.predict(
             rgb, lr_depth, options.scale, fill_holes=options.fill_holes, invalid=options.invalid, tile=options.tile
         )
         depth, valid = np.asarray(result.depth), np.asarray(result.valid)
         seconds = time.perf_counter() - began
+        warning = check_alignment(rgb, lr_depth, invalid=options.invalid).warning
         dtype = target_dtype(depth.dtype, pair.output.suffix, options.per_metre)
         written = depth if dtype == depth.dtype else convert(depth, valid, dtype, options.per_metre)
         write_depth(pair.output, written)
@@ -147,6 +168,7 @@ class Job:
             "scale": result.scale,
             "holes": round(1 - float(valid.mean()), 4),
             "seconds": round(seconds, 3),
+            "misalignment": warning,
         }
         if options.per_metre is not None:
             figures["unit"] = unit_of(written.dtype, depth.dtype, options.per_metre)

@@ -34,6 +34,14 @@ def errors(outcomes: Sequence[Outcome]) -> list[str]:
     ]
 
 
+def misalignment(outcomes: Sequence[Outcome]) -> str:
+    """A warning if most of the written pairs show depth that is off its image; "" otherwise."""
+    from ..alignment import summarise_warnings  # which imports torch
+
+    found = [outcome.figures["misalignment"] for outcome in outcomes if "misalignment" in outcome.figures]
+    return summarise_warnings(found) if any(found) else ""
+
+
 def as_document(job: Job, outcomes: Sequence[Outcome], left_out: Sequence[LeftOut]) -> dict[str, Any]:
     """Everything, for programs; "network" is null if nothing was run here: on Ray each row has its worker's."""
     network = job.loaded

@@ -8,6 +8,8 @@ from bridgenet_infer.arrays import Array, Mask
 
 from ..write import can_hold
 
+LIKELY = (0.02, 300)  # metres: the median of a scene
+
 
 def target_dtype(dtype: np.dtype[Any], suffix: str, per_metre: float | None) -> np.dtype[Any]:
     """The dtype in which depth of `dtype` is written: its own, or that of metres or millimetres.
@@ -28,6 +30,31 @@ def unit_of(dtype: np.dtype[Any], received: np.dtype[Any], per_metre: float) -> 
     return {1.0: "m", 1000.0: "mm"}.get(per_metre, f"1/{per_metre:g} m")
 
 
+def question_unit(known: Array, per_metre: float) -> str:
+    """A doubt about the unit of measured depth (n,), where its median is far from what cameras see; "" if none."""
+    if known.size == 0:
+        return ""
+    metres = float(np.median(known)) / per_metre
+    if LIKELY[0] <= metres <= LIKELY[1]:
+        return ""
+    return f"{per_metre:g} steps per metre put depth at about {10.0 ** round(np.log10(metres)):g} m"
+
+
+def check_reach(most: float, received: np.dtype[Any], dtype: np.dtype[Any], per_metre: float) -> None:
+    """Whether `dtype` holds the largest depth after its conversion; to be asked before any work is done.
+
+    Raises
+    ------
+    ValueError
+        If it reaches beyond 65.535 m and millimetres are asked for.
+    """
+    metres = float(most) / per_metre
+    if dtype != received and dtype == np.uint16 and metres * 1000 + 0.5 >= 2**16:
+        raise ValueError(
+            f"depth reaches {metres:.1f} m: uint16 millimetres end at 65.535 m; .npy, .tif or .pfm hold it"
+        )
+
+
 def convert(depth: Array, valid: Mask, dtype: np.dtype[Any], per_metre: float) -> Array:
     """Depth (H, W) in 1 / `per_metre` metres -> float32 metres with NaN holes, or uint16 millimetres with 0.
 
@@ -39,7 +66,6 @@ def convert(depth: Array, valid: Mask, dtype: np.dtype[Any], per_metre: float) -
     metres = depth.astype(np.float64) / per_metre
     if dtype == np.float32:
         return np.where(valid, metres, np.nan).astype(np.float32)
-    millimetres = np.where(valid, np.maximum(np.floor(metres * 1000 + 0.5), 1), 0)
-    if millimetres.max() > np.iinfo(np.uint16).max:
-        raise ValueError(f"depth reaches {millimetres.max() / 1000:.1f} m: uint16 millimetres end at 65.535 m")
-    return millimetres.astype(np.uint16)
+    if valid.any():
+        check_reach(depth[valid].max(), depth.dtype, dtype, per_metre)
+    return np.where(valid, np.maximum(np.floor(metres * 1000 + 0.5), 1), 0).astype(np.uint16)

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ..read import IMAGE_FORMATS, read_depth, read_rgb
+from ..tiff import HEIGHT, WIDTH, TiffHeader
 from .scenes import Inputs
 
 RGB_UPLOADS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -64,6 +65,9 @@ def _shape(path: str, suffix: str) -> tuple[int, int]:
         if suffix == ".npy":
             shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
             return int(np.prod(shape[:-1], dtype=np.int64)), int(shape[-1]) if shape else 1
+        if suffix in (".tif", ".tiff"):  # Pillow does not know half and double precision
+            header = TiffHeader(Path(path).read_bytes())
+            return header[HEIGHT], header[WIDTH]
         with Image.open(path, formats=IMAGE_FORMATS) as image:
             return image.height, image.width
     except Image.DecompressionBombError as error:  # Pillow's limit is far above ours

@@ -19,6 +19,7 @@ Array = npt.NDArray[Any]
 Restored = npt.NDArray[Any] | Image.Image | Tensor
 # pixels: float64 for one of them at a time, not for all rows of tiles; what stays in a CPU's cache, more on a GPU
 CHUNK, GPU_CHUNK = 2**17, 2**20
+SAME_BITS = {torch.uint16: torch.int16, torch.uint32: torch.int32}  # for what torch cannot do with the unsigned ones
 
 
 def nearest(lr: Array, size: tuple[int, int], rows: slice = slice(None), device: torch.device | str = "cpu") -> Tensor:
@@ -44,7 +45,7 @@ def to_dtype(depth: Tensor, dtype: torch.dtype) -> Tensor:
         limits = torch.finfo(dtype)
         return depth.clamp(limits.tiny, limits.max).to(dtype)
     rounded = (depth + 0.5).floor_().clamp_(1, torch.iinfo(dtype).max)
-    return rounded.to(torch.int32).to(torch.int16).view(dtype) if dtype == torch.uint16 else rounded.to(dtype)
+    return rounded.to(torch.int64).to(SAME_BITS[dtype]).view(dtype) if dtype in SAME_BITS else rounded.to(dtype)
 
 
 def restore_rows(frame: Frame, first: int, rows: Tensor) -> None:
@@ -99,5 +100,5 @@ def to_container(batch: Tensor, received: LowResolutionDepth) -> Restored:
 
 
 def _bits(x: Tensor) -> Tensor:
-    """uint16, which CUDA cannot index or select, as int16 of the same bits."""
-    return x.view(torch.int16) if x.dtype == torch.uint16 else x
+    """Unsigned numbers of 16 and 32 bits, which CUDA cannot index or select, as signed ones of the same bits."""
+    return x.view(SAME_BITS[x.dtype]) if x.dtype in SAME_BITS else x

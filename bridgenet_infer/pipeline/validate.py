@@ -18,10 +18,10 @@ Size = tuple[int, int]
 
 MIN_SCALE, MAX_SCALE = 2, 16
 MAX_FLOAT = float(np.finfo(np.float64).max)
-DIFFERENT = 0.05  # of two aspect ratios
+DIFFERENT, ALIKE = 0.05, 0.005  # of two aspect ratios
 FREQUENT = (0.01, 16)  # share and number of samples from which one value stands out
 RGB_FLOATS = ("float16", "bfloat16", "float32", "float64")
-DEPTH_DTYPES = ("uint8", "uint16", "int32", "float16", "float32", "float64")
+DEPTH_DTYPES = ("uint8", "uint16", "uint32", "int16", "int32", "float16", "float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolut
     Parameters
     ----------
     lr_depth
-        (h, w) or (B, h, w) NumPy array or torch tensor of uint8, uint16, int32 or float16/32/64, or a PIL
+        (h, w) or (B, h, w) NumPy array or torch tensor of uint8/16/32, int16/32 or float16/32/64, or a PIL
         image of mode L, I;16, I or F.
     invalid
         A further value that marks holes, beside 0 and, in floats, NaN and +-inf.
@@ -91,7 +91,7 @@ def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolut
     if (batch[valid] < 0).any():
         raise ValueError(
             f"lr_depth of shape {raw.shape} has {int((batch[valid] < 0).sum())} negative values (least: "
-            f"{batch[valid].min()}); depth must be positive, holes 0 or NaN, or named by invalid="
+            f"{batch[valid].min()}); depth must be positive, holes 0 or NaN, or named by {_naming(batch[valid].min())}"
         )
     return LowResolutionDepth(batch, valid, container, raw.ndim == 3, device)  # type: ignore[arg-type]
 
@@ -118,9 +118,14 @@ def suspect_marker(depth: LowResolutionDepth) -> str:
     if count < max(FREQUENT[0] * values.size, FREQUENT[1]) or marked.all() or values[~marked].max() > most / 2:
         return ""
     return (
-        f"{count / values.size:.1%} of the depth is exactly {most:g}, at least twice all else: if that marks holes, "
-        f"say so by invalid={most:g}"
+        f"{count / values.size:.1%} of the depth is exactly {most}, at least twice all else: if that marks holes, "
+        f"say so by {_naming(most)}"
     )
+
+
+def _naming(marker: np.generic) -> str:
+    """The argument and the option that name a value for holes, with all digits that its dtype needs."""
+    return f"invalid={marker} (commands: --invalid={marker})"
 
 
 def _marker(invalid: float, dtype: np.dtype[Any]) -> Any:
@@ -128,7 +133,7 @@ def _marker(invalid: float, dtype: np.dtype[Any]) -> Any:
     if dtype.kind != "f":
         return invalid
     with np.errstate(over="ignore"):  # infinite then, which is a hole anyway
-        return dtype.type(float(invalid) if abs(invalid) < MAX_FLOAT else np.inf)
+        return dtype.type(float(invalid) if abs(invalid) <= MAX_FLOAT else np.inf)
 
 
 def _check_depth_dtype(raw: Array | Tensor) -> None:
@@ -235,7 +240,8 @@ def resolve_scale(scale: float | str, lr_size: Size, hr_size: Size) -> float:
     scale
         2 to 16, whole or not, or "auto".
     lr_size, hr_size
-        (h, w) of the depth, (H, W) of the RGB image. A scale s fits if |H - h s| < s and |W - w s| < s.
+        (h, w) of the depth, (H, W) of the RGB image. A scale s fits if |H - h s| < s and |W - w s| < s. Where H / h and
+        W / w differ by less than half a percent, 2 s are allowed: a sample at each edge.
 
     Raises
     ------
@@ -246,15 +252,16 @@ def resolve_scale(scale: float | str, lr_size: Size, hr_size: Size) -> float:
     """
     shapes = f"lr_depth {lr_size} and rgb {hr_size}"
     if isinstance(scale, str) and scale == "auto":
-        found = next((s for s in _candidates(lr_size, hr_size) if _fits(s, lr_size, hr_size)), None)
-        if found is None:
+        candidates = _candidates(lr_size, hr_size)
+        found = next((s for s in candidates if _fits(s, lr_size, hr_size)), candidates[1])
+        if not _fits_nearly(found, lr_size, hr_size):
             raise ValueError(f"no scale from {MIN_SCALE} to {MAX_SCALE} explains {_describe(shapes, lr_size, hr_size)}")
         return found
     if isinstance(scale, bool | str) or not isinstance(scale, int | float | np.integer | np.floating):
         raise TypeError(f"scale must be a number or 'auto', got {scale!r}")
     if not MIN_SCALE <= scale <= MAX_SCALE:  # NaN fails too
         raise ValueError(f"scale must lie in {MIN_SCALE} to {MAX_SCALE}, got {scale!r}")
-    if not _fits(float(scale), lr_size, hr_size):
+    if not _fits_nearly(float(scale), lr_size, hr_size):
         raise ValueError(f"scale {scale:g} does not fit {_describe(shapes, lr_size, hr_size)}")
     return float(scale)
 
@@ -270,6 +277,13 @@ def _candidates(lr_size: Size, hr_size: Size) -> list[float]:
 
 def _fits(scale: float, lr_size: Size, hr_size: Size) -> bool:
     return all(abs(high - low * scale) < scale for low, high in zip(lr_size, hr_size, strict=True))
+
+
+def _fits_nearly(scale: float, lr_size: Size, hr_size: Size) -> bool:
+    """Sizes of two cameras that show nearly the same, such as ScanNet's 640 x 480 under 1296 x 968."""
+    vertical, horizontal = (high / low for low, high in zip(lr_size, hr_size, strict=True))
+    samples = 2 if abs(vertical / horizontal - 1) < ALIKE else 1
+    return all(abs(high - low * scale) < samples * scale for low, high in zip(lr_size, hr_size, strict=True))
 
 
 def _describe(shapes: str, lr_size: Size, hr_size: Size) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry import scale_intrinsics
+from .rvl import decode_rvl
 
 Array = npt.NDArray[Any]
 
@@ -33,6 +34,8 @@ ENCODINGS: dict[str, tuple[type[np.generic], int, tuple[int, int, int] | None]] 
     "8UC3": (np.uint8, 3, (2, 1, 0)),  # OpenCV's order, as cv_bridge has it
 }
 DEFAULT_ENCODINGS = {("uint16", 1): "16UC1", ("float32", 1): "32FC1", ("uint8", 1): "mono8", ("uint8", 3): "rgb8"}
+DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 DEPTH_HEADER = struct.Struct("<iff")  # compressedDepth: format, and both quantisation parameters
 DEPTH_MAX, DEPTH_QUANTISATION = 10.0, 100.0  # defaults of compressed_depth_image_transport
 
@@ -136,7 +139,10 @@ def image_fields(array: Array, encoding: str | None = None) -> dict[str, Any]:
 
 
 def compressed_to_array(message: CompressedMessage) -> Array:
-    """Pixels of a CompressedImage message: JPEG, PNG or compressedDepth.
+    """Pixels of a CompressedImage message: JPEG, PNG, or compressedDepth in PNG or RVL.
+
+    The data decide what it is, since publishers write formats of many kinds. A format is asked only for what the data
+    do not say: whether 16 bits are depth or inverse depth.
 
     Returns
     -------
@@ -146,18 +152,30 @@ def compressed_to_array(message: CompressedMessage) -> Array:
     Raises
     ------
     ValueError
-        If the data are no such image.
+        If the data are no such image, or of another dtype than the depth that the format names.
     """
-    data = _bytes(message.data)
-    if "compressedDepth" not in message.format:
-        return _decode(data, message.format)
+    data, encoding = _bytes(message.data), message.format.partition(";")[0].strip()
+    start = data[: DEPTH_HEADER.size + len(PNG)].tobytes()
+    bare = start.startswith((PNG, JPEG))
+    if bare or not (start.endswith(PNG) or "compressedDepth" in message.format):
+        pixels = _decode(data, message.format)
+        found = str(pixels.dtype) if pixels.ndim == 2 else f"{pixels.dtype} of {pixels.shape[2]} channels"
+        if encoding in DEPTH_ENCODINGS and (pixels.ndim != 2 or pixels.dtype != np.uint16 or encoding == "32FC1"):
+            raise ValueError(f"{len(data)} bytes of {message.format!r} hold {found}, which is no {encoding}")
+        return pixels
     if len(data) <= DEPTH_HEADER.size:
         raise ValueError(f"compressedDepth with {len(data)} bytes")
     _, a, b = DEPTH_HEADER.unpack(data[: DEPTH_HEADER.size].tobytes())
-    code = _decode(data[DEPTH_HEADER.size :], message.format)
-    if code.ndim != 2:
-        raise ValueError(f"{message.format!r} holds {code.shape}, not one channel")
-    if not message.format.startswith("32FC1"):
+    packed = data[DEPTH_HEADER.size :]
+    code = _decode(packed, message.format) if start.endswith(PNG) else decode_rvl(packed.tobytes())
+    if code.ndim != 2 or code.dtype != np.uint16:
+        raise ValueError(
+            f"{len(data)} bytes of {message.format!r} hold {code.dtype} {code.shape}, not 16 bits of depth"
+        )
+    quantised = bool(np.isfinite([a, b]).all() and a > 1 and b < 1)  # of 16UC1 some publishers leave both as they come
+    if encoding == "32FC1" and not quantised:
+        raise ValueError(f"{len(data)} bytes of {message.format!r} have no quantisation for 32FC1, but {a:g} and {b:g}")
+    if encoding in ("16UC1", "mono16") or not quantised:
         return code
     with np.errstate(divide="ignore", invalid="ignore"):
         depth = a / (code.astype(np.float64) - b)

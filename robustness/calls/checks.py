@@ -69,9 +69,9 @@ def check_details(case: Case, result: UpsampledDepth, valid_mask: Array) -> None
     container = "numpy" if case.container == "pil" else case.container
     valid = to_batch(case, result.valid, container, np.bool_)
     assert np.array_equal(valid, valid_mask), f"{np.count_nonzero(valid != valid_mask)} pixels of the mask differ"
-    fits = [
-        abs(high - low * result.scale) < result.scale for low, high in zip(case.raw.shape[1:], case.size, strict=True)
-    ]
+    (h, w), (height, width) = case.raw.shape[1:], case.size
+    samples = 2 if abs(height / h * w / width - 1) < 0.005 else 1  # cameras that show nearly the same
+    fits = [abs(high - low * result.scale) < samples * result.scale for low, high in ((h, height), (w, width))]
     assert all(fits), f"scale {result.scale} does not fit"
     assert (result.estimated_depth is not None) == bool(case.options.get("estimate_depth"))
     if result.estimated_depth is not None:

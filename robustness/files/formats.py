@@ -16,14 +16,16 @@ from PIL import Image
 
 from bridgenet_infer.backends.per_scale import networks_of
 from bridgenet_infer.read import exr_supported, read_depth, read_rgb
+from bridgenet_infer.ros.rvl import decode_rvl
 from bridgenet_infer.weights import CHECKPOINT_FOLDER, checkpoint_bytes, load_weights, manifest_path, read_manifest
 from bridgenet_infer.weights.manifest import MANIFEST
-from bridgenet_infer.write import write_depth
+from bridgenet_infer.write import DTYPES_BY_SUFFIX, write_depth
 from robustness.draw import Generator
 from robustness.files import lies as file_lies
 from robustness.files.damage import json_damage
 from robustness.files.lies import Lie
 from testing.hub_server import manifest_entry
+from testing.rvl import encode_rvl
 from testing.tiny import tiny_model
 
 
@@ -86,6 +88,13 @@ def make_image(kind: str, modes: Sequence[str], options: Sequence[dict[str, Any]
     return buffer.getvalue()
 
 
+def make_rvl(seed: int) -> bytes:
+    """compressedDepth of RVL, without the message around it."""
+    depth = np.random.default_rng(seed).integers(500, 4000, (20, 30)).astype(np.uint16)
+    depth[:, :5] = 0
+    return encode_rvl(depth)
+
+
 def make_numpy(packed: bool, seed: int) -> bytes:
     """An array of any dtype."""
     array = np.random.default_rng(seed).uniform(1, 250, (6, 8)).astype(["uint16", "float32", ">f8", "uint8"][seed % 4])
@@ -126,7 +135,7 @@ def check_depth(path: Path) -> None:
     assert isinstance(depth, np.ndarray)
     assert depth.ndim == 2, depth.shape
     assert not depth.dtype.hasobject
-    images = "uint8 uint16 int32 float32"  # Pillow goes by the content: a TIFF may be called .png
+    images = " ".join(DTYPES_BY_SUFFIX[".tif"])  # Pillow goes by the content: a TIFF may be called .png
     dtypes = {".png": images, ".tif": images, ".pfm": "float32", ".exr": "float32"}
     if path.suffix in dtypes:
         assert depth.dtype.name in dtypes[path.suffix], f"{depth.dtype} from {path.suffix}"
@@ -140,6 +149,14 @@ def check_rgb(path: Path) -> None:
     assert rgb.shape[2] == 3, rgb.shape
     assert rgb.dtype in (np.uint8, np.uint16), rgb.dtype
     assert rgb.size
+
+
+def check_rvl(path: Path) -> None:
+    """(h, w) uint16."""
+    depth = decode_rvl(path.read_bytes())
+    assert depth.ndim == 2, depth.shape
+    assert depth.dtype == np.uint16, depth.dtype
+    assert depth.size
 
 
 def check_checkpoint(path: Path) -> None:
@@ -187,7 +204,7 @@ def formats() -> dict[str, Format]:
     png = partial(make_image, "PNG")
     packed: list[dict[str, Any]] = [{}, *({"compression": name} for name in ("tiff_deflate", "tiff_lzw", "packbits"))]
     jpeg: list[dict[str, Any]] = [{}, {"progressive": True}, {"quality": 20}]
-    depth_dtypes, rgb_modes = ["uint8", "uint16", "int32", "float32"], ["RGB", "L", "RGBA", "I;16"]
+    depth_dtypes, rgb_modes = list(DTYPES_BY_SUFFIX[".tif"]), ["RGB", "L", "RGBA", "I;16"]
     safetensors = [file_lies.safetensors_lie]
     found = {
         "PNG depth": Format(
@@ -211,6 +228,15 @@ def formats() -> dict[str, Format]:
         ),
         "TIFF RGB": Format(
             partial(make_image, "TIFF", rgb_modes, packed), "c.tif", check_rgb, lies=[file_lies.tiff_lie]
+        ),
+        "WebP": Format(
+            partial(make_image, "WEBP", ["RGB", "RGBA"], [{}, {"lossless": True}]), "c.webp", check_rgb,
+            lies=[file_lies.webp_lie],
+        ),
+        "PPM": Format(partial(make_image, "PPM", ["RGB", "L"], [{}]), "c.ppm", check_rgb, lies=[file_lies.pnm_lie]),
+        "RVL": Format(
+            make_rvl, "d.rvl", check_rvl, (ValueError,), [file_lies.rvl_lie], names_file=False,
+            heavy=[file_lies.rvl_bomb],
         ),
         "NPY": Format(partial(make_numpy, False), "d.npy", check_depth, lies=[file_lies.npy_lie]),
         "NPZ": Format(

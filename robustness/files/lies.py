@@ -225,6 +225,46 @@ def pfm_lie(payload: bytes, rng: Generator) -> bytes:
     return f"{kind}\n{width} {height}\n{turned}\n".encode() + rng.bytes(192)
 
 
+def webp_lie(payload: bytes, rng: Generator) -> bytes:
+    """Another size in the container or in one of its chunks, or bits of a picture's head."""
+    place = pick(rng, (4, 16, 20, 23, 24, 26, 28))
+    return payload[:place] + rng.bytes(int(rng.integers(1, 5))) + payload[place + 4 :]
+
+
+def pnm_lie(payload: bytes, rng: Generator) -> bytes:
+    """Odd kinds, sizes and largest values."""
+    numbers = [
+        "0",
+        "-1",
+        "8",
+        "60000",
+        "30000",
+        "2147483647",
+        "99999999999999999999",
+        "3.5",
+        "x",
+        "",
+        "#",
+        "255",
+        "65535",
+    ]
+    kind = rng.choice(["P1", "P2", "P3", "P4", "P5", "P6", "P7", "Pf"])
+    return f"{kind}\n{pick(rng, numbers)} {pick(rng, numbers)}\n{pick(rng, numbers)}\n".encode() + rng.bytes(192)
+
+
+def rvl_lie(payload: bytes, rng: Generator) -> bytes:
+    """Other sizes before the stream."""
+    sides = [int(side) for side in rng.choice([-1, 0, 1, 20, 600, 8_000, 2**31 - 1], 2)]
+    return struct.pack("<ii", *sides) + payload[8:]
+
+
+def rvl_bomb() -> bytes:
+    """16 megapixels of zeros in a few bytes: 2^24 has nine nibbles, of which the last alone is not 0."""
+    nibbles = [8] * 8 + [1, 0] + [0] * 6
+    words = [sum(nibble << 28 - 4 * i for i, nibble in enumerate(nibbles[start : start + 8])) for start in (0, 8)]
+    return struct.pack("<iiII", 2**12, 2**12, *words)
+
+
 def safetensors_lie(payload: bytes, rng: Generator) -> bytes:
     """Another header: of the format, of our metadata, or its length alone."""
     (length,) = struct.unpack("<Q", payload[:8])

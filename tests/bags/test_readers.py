@@ -42,7 +42,7 @@ def test_other_readers_find_all_that_was_there_and_our_depth(tmp_path: Path, kin
         rgb, depth = rng.integers(0, 256, (24, 32, 3), np.uint8), rng.integers(1, 9000, (12, 16)).astype(np.uint16)
         frames.append(Frame(rgb, depth, START + index * 10**8, START + index * 10**8 + 7))
     source, target = bag_path(tmp_path, "in", kind), bag_path(tmp_path, "out", kind)
-    write_recording(source, kind, Recording(frames, depth_focal=9.0))
+    write_recording(source, kind, Recording(frames, depth_focal=25.0))
     upsample_bag(source, target, doubled, settings="a")
     try:
         before, after = read_with_other(kind, source), read_with_other(kind, target)

@@ -31,7 +31,15 @@ def make_pair(seed: int, dtype: str = "float32") -> tuple[np.ndarray, np.ndarray
 
 
 @pytest.mark.parametrize(
-    ("dtype", "most"), [(torch.uint8, 255), (torch.uint16, 65_535), (torch.int32, 2**31 - 1)], ids=str
+    ("dtype", "most"),
+    [
+        (torch.uint8, 255),
+        (torch.uint16, 65_535),
+        (torch.uint32, 2**32 - 1),
+        (torch.int16, 2**15 - 1),
+        (torch.int32, 2**31 - 1),
+    ],
+    ids=str,
 )
 def test_integers_are_rounded_half_up_and_never_to_0(dtype: torch.dtype, most: int) -> None:
     depth = torch.tensor([-1e12, 0, 0.2, 1, 1.4999, 1.5, 2.5, 254.4, most - 0.6, most, 1e12], dtype=torch.float64)

@@ -11,6 +11,7 @@ import trimesh
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridgenet_infer.lens import Lens
 from bridgenet_infer.registration import register_depth
 from bridgenet_infer.ros.alignment import Alignment, camera_of, is_rectified
 from bridgenet_infer.ros.messages import image_fields
@@ -163,7 +164,7 @@ def test_a_camera_is_k_and_d_or_p_at_the_images_size() -> None:
     message = info(RGB_CAMERA, "rgb", d=bent, p=projection)
     matrix, distortion = camera_of(message, (120, 160, 3), rectified=False)
     assert np.array_equal(matrix, RGB_CAMERA.matrix)
-    assert np.array_equal(distortion, bent)  # type: ignore[arg-type]
+    assert distortion == Lens(bent)
     matrix, distortion = camera_of(message, (60, 80), rectified=True)
     assert np.allclose(matrix, default_camera(80, 60).matrix)
     assert distortion is None
@@ -173,10 +174,20 @@ def test_a_camera_is_k_and_d_or_p_at_the_images_size() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "text"),
-    [({"k": np.zeros(9)}, "no calibration"), ({"distortion_model": "equidistant", "d": np.ones(4)}, "'equidistant'"),
+    [({"k": np.zeros(9)}, "no calibration"), ({"distortion_model": "equidistant", "d": np.ones(5)}, "'equidistant'"),
      ({"d": np.ones(3)}, "3 coefficients"), ({"height": 90}, "is for 160 x 90, the image has 160 x 120"),
      ({"roi": SimpleNamespace(x_offset=3, y_offset=0)}, "region of interest")],
 )  # fmt: skip
 def test_cameras_that_cannot_be_used_are_explained(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=f"CameraInfo of 'rgb' .*{text}"):
         camera_of(info(RGB_CAMERA, "rgb", **changes), (120, 160, 3), rectified=False)
+
+
+@pytest.mark.parametrize(
+    ("model", "count"),
+    [("plumb_bob", 4), ("plumb_bob", 8), ("plumb_bob", 14), ("rational_polynomial", 14), ("equidistant", 4)],
+)
+def test_models_keep_all_their_coefficients(model: str, count: int) -> None:
+    bent = np.linspace(0.01, 0.02, count)
+    _, lens = camera_of(info(RGB_CAMERA, "rgb", d=bent, distortion_model=model), (120, 160, 3), rectified=False)
+    assert lens == Lens(bent, equidistant=model == "equidistant")
