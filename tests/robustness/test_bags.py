@@ -80,7 +80,8 @@ def test_missing_and_foreign_topics_are_listed(tmp_path: Path, kind: str, attemp
         1, f"error: /nowhere is no depth topic of the bag; image topics: {RGB} (rgb), {DEPTH} (depth)\n"
     )  # fmt: skip
     replace_bytes(source, b"16UC1", b"64FC1")
-    listing = f"image topics: {RGB} (rgb), {DEPTH} (encoding '64FC1', neither rgb nor depth)"
+    known = "16UC1, mono16, 32FC1, mono8, 8UC1, rgb8, bgr8, rgba8, bgra8, 8UC3"
+    listing = f"image topics: {RGB} (rgb), {DEPTH} (encoding '64FC1' is none of {known})"
     assert attempt(source, target) == (1, f"error: no depth topic in the bag, name it with --depth; {listing}\n")
     assert attempt(source, target, "--depth", DEPTH) == (1, f"error: {DEPTH} is no depth topic of the bag; {listing}\n")
     assert_nothing_written(target)
