@@ -34,14 +34,19 @@ PATIENCE = 120.0  # seconds for anything to happen on a busy machine
 RGB_FRAME, DEPTH_FRAME = "camera_rgb", "camera_depth"
 
 
-def enter_private_world() -> dict[str, str]:
-    """Environment variables for this process and those it starts: nobody else on the machine or in its net hears."""
+@contextmanager
+def private_world() -> Iterator[dict[str, str]]:
+    """ROS 2 that nobody else on the machine or in its net hears; gives the environment for programs that join it."""
     os.environ |= {
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),  # 101 is the largest on Linux
         "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
-    return dict(os.environ)
+    rclpy.init()
+    try:
+        yield dict(os.environ)
+    finally:
+        rclpy.try_shutdown()
 
 
 def ros_arguments(namespace: str = "", remappings: Sequence[str] = (), **parameters: object) -> list[str]:

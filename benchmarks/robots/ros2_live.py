@@ -13,14 +13,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import rclpy
-
 from benchmarks.report import write_result
 from benchmarks.robots.ros_live import show, summarise
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.read import read_depth, read_rgb
 from examples import DESK
-from testing.ros2_world import Peer, enter_private_world, peer, ros_arguments
+from testing.ros2_world import Peer, peer, private_world, ros_arguments
 from testing.ros_world import Exchange, running
 
 FATES = ("depth unmatched", "depth waiting", "not asked for", "dropped", "failed", "published")
@@ -36,9 +34,7 @@ def main() -> None:
     parser.add_argument("--reliability", choices=("best_effort", "reliable"), default="best_effort")
     parser.add_argument("--out", type=Path, default=Path("out", "ros2_live"))
     options = parser.parse_args()
-    environment = enter_private_world()
-    rclpy.init()
-    with tempfile.TemporaryDirectory() as name:
+    with private_world() as environment, tempfile.TemporaryDirectory() as name:
         timeline = Path(name) / "timeline.json"
         arguments = ros_arguments(weights=options.weights, reliability=options.reliability)
         command = [sys.executable, "-m", "benchmarks.robots.timed_node", "ros2", str(timeline), *arguments]
@@ -46,7 +42,6 @@ def main() -> None:
             with running(command, environment):
                 exchange = exchange_frames(there, options.frames, options.rate)
             figures = summarise(exchange, json.loads(timeline.read_text())[-len(exchange.depths) :])
-    rclpy.shutdown()
     figures |= {f"{kind} lost (as the middleware reports)": exchange.count(f"{kind} lost") for kind in ("rgb", "depth")}
     print(f"{options.weights}, {options.reliability}, {options.frames} frames at {options.rate:g} Hz")
     show(figures)

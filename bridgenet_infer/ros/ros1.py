@@ -13,22 +13,7 @@ if TYPE_CHECKING:
 
 
 def main(load: Callable[[NodeParameters], Upsample] | None = None) -> int:
-    """Run the node until it is told to end.
-
-    Parameters
-    ----------
-    load
-        Makes the function (rgb, LR depth) -> depth from the node's parameters; by default `NodeParameters.load`.
-
-    Returns
-    -------
-    The exit code: 0 after a signal, 1 for parameters or weights that do not fit.
-
-    Raises
-    ------
-    Exception
-        What ended the up-sampling.
-    """
+    """Run the node until it is told to end; parameters, exit code and exceptions are those of `ros2.main`."""
     ending = Ending()  # before anything that takes long to import
     from .rospy_node import serve
 

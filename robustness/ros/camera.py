@@ -14,10 +14,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import rclpy
-
 from benchmarks.report import text_table, write_json
-from testing.ros2_world import NODE, Peer, enter_private_world, pair, peer, ros_arguments
+from testing.ros2_world import NODE, Peer, pair, peer, private_world, ros_arguments
 from testing.ros_world import running
 
 FATES = ("depth unmatched", "depth waiting", "not asked for", "dropped", "failed", "published")
@@ -56,10 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out/robustness"))
     options = parser.parse_args(arguments)
-    environment, sent = enter_private_world(), Counter[str]()
-    rclpy.init()
+    sent = Counter[str]()
     command = [*NODE, *ros_arguments(reliability="reliable", queue_size=100)]
-    with running(command, environment) as process, peer() as there:
+    with private_world() as environment, running(command, environment) as process, peer() as there:
         there.await_node()
         before = there.settle()
         start = resident_mb(process.pid)
@@ -76,7 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "resident MB at the start": round(start, 1),
             "resident MB at the end": round(resident_mb(process.pid), 1),
         }
-    rclpy.shutdown()
     print(text_table(["", ""], [[name, str(value)] for name, value in figures.items()]))
     write_json(options.out / "camera.json", {"seed": options.seed, **figures})
     return 1 if figures["lost in silence"] or figures["unaccounted for"] else 0

@@ -16,10 +16,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import rclpy
-
 from benchmarks.report import text_table, write_json
-from testing.ros2_world import NODE, Peer, enter_private_world, pair, peer
+from testing.ros2_world import NODE, Peer, pair, peer, private_world
 
 PATIENCE = 60.0  # seconds for an end
 
@@ -61,16 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out/robustness"))
     options = parser.parse_args(arguments)
-    environment, draw, ends = enter_private_world(), random.Random(options.seed), Counter[tuple[int, bool]]()
-    rclpy.init()
-    with peer() as there:
+    draw, ends = random.Random(options.seed), Counter[tuple[int, bool]]()
+    with private_world() as environment, peer() as there:
         for _ in range(options.signals):
             moment, code, said = end_once(draw, there, options.longest, environment)
             loud = "Traceback" in said
             ends[code, loud] += 1
             if code or loud:
                 print(f"after {moment:.2f} s: code {code}\n{said[-1000:]}", flush=True)
-    rclpy.shutdown()
     rows = [[str(code), "yes" if loud else "no", str(count)] for (code, loud), count in sorted(ends.items())]
     print(text_table(["exit code", "traceback", "ends"], rows))
     write_json(options.out / "signals.json", {"seed": options.seed, "ends": rows})

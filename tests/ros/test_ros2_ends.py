@@ -15,9 +15,8 @@ import pytest
 from testing import ROOT
 
 pytest.importorskip("rclpy", reason="needs the extra ros2 (make test-ros2), or a sourced ROS 2 installation")
-import rclpy
 
-from testing.ros2_world import NODE, PATIENCE, enter_private_world, pair, peer, ros_arguments
+from testing.ros2_world import NODE, PATIENCE, pair, peer, private_world, ros_arguments
 
 Start = Callable[[list[str]], Any]
 ODD = [sys.executable, str(ROOT / "tests" / "ros" / "odd_nodes.py"), "ros2"]
@@ -26,10 +25,8 @@ SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[dict[str, str]]:
-    environment = enter_private_world()
-    rclpy.init()
-    yield environment
-    rclpy.shutdown()
+    with private_world() as environment:
+        yield environment
 
 
 @pytest.fixture

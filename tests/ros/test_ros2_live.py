@@ -17,10 +17,9 @@ from testing import ROOT
 from testing.ros_world import running
 
 pytest.importorskip("rclpy", reason="needs the extra ros2 (make test-ros2), or a sourced ROS 2 installation")
-import rclpy
 from rosgraph_msgs.msg import Clock
 
-from testing.ros2_world import DEPTH_FRAME, NODE, RGB_FRAME, Peer, enter_private_world, pair, peer, ros_arguments
+from testing.ros2_world import DEPTH_FRAME, NODE, RGB_FRAME, Peer, pair, peer, private_world, ros_arguments
 
 NEAREST = [sys.executable, str(ROOT / "tests" / "ros" / "odd_nodes.py"), "ros2", "nearest"]
 MS = 10**6
@@ -28,10 +27,8 @@ MS = 10**6
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[dict[str, str]]:
-    environment = enter_private_world()
-    rclpy.init()
-    yield environment
-    rclpy.shutdown()
+    with private_world() as environment:
+        yield environment
 
 
 @pytest.fixture(scope="module")
