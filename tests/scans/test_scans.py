@@ -10,6 +10,9 @@ from PIL import Image
 
 from bridgenet_infer import read_depth, write_depth
 from bridgenet_infer.cli import main
+from bridgenet_infer.cli.options import parse_options
+from bridgenet_infer.cli.pairs import find_pairs
+from bridgenet_infer.cli.ray import RayJob, Worker, as_row
 from bridgenet_infer.scans.frames import LISTED
 from simulation import scans
 
@@ -94,6 +97,19 @@ def test_a_rerun_does_what_is_missing(scan: Callable[[str], Path], run: Run, tmp
     assert {each: each.stat().st_mtime_ns for each in stamps} == stamps
     assert (out / "000002_camera.json").read_bytes() == camera
     assert len(list(out.iterdir())) == 2 * COUNT
+
+
+def test_workers_on_ray_find_frames_by_name(
+    scan: Callable[[str], Path], tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.set_num_threads", lambda count: None)
+    call = [str(scan("stray")), "-o", str(tmp_path / "out"), "--weights", str(tiny_checkpoint), "--device", "cpu"]
+    job = RayJob(parse_options([*call, "--ray", "local"]))
+    job.prepare()
+    rows = [as_row(number, pair) for number, pair in enumerate(find_pairs(job.options, job.scan)[0])]
+    columns = Worker(job.options)({name: [row[name] for row in reversed(rows)] for name in rows[0]})
+    assert columns["status"] == ["written"] * COUNT, columns["reason"]
+    assert len(list((tmp_path / "out").glob("*_camera.json"))) == COUNT
 
 
 def test_a_video_is_never_turned(tmp_path: Path, run: Run, frames: list[scans.ScanFrame]) -> None:
