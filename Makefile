@@ -11,7 +11,7 @@ PURELIB = import sysconfig; print(sysconfig.get_path("purelib"))
 .venv/done: setup.cfg constraints.txt
 	@echo "setting up .venv for demo, tests and training: some minutes, 2 GB"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[test,train,export,quantise,bags]'
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[test,train,export,quantise,bags,record3d]'
 	touch $@
 
 $(PAGE)/done: setup.cfg constraints-page.txt

@@ -53,7 +53,11 @@ def read_rgb(path: str | os.PathLike[str]) -> Array:
     _check_suffix(path, RGB_SUFFIXES)
     if path.suffix.lower() in (".npy", ".npz"):
         return _read_numpy(path, "rgb")
-    encoded = path.read_bytes()
+    return decode_rgb(path, path.read_bytes())
+
+
+def decode_rgb(path: Path, encoded: bytes) -> Array:
+    """`read_rgb` of the bytes of an image, which the errors call `path`."""
     if is_tiff(encoded):
         with _naming(path):
             encoded = stored_image(TiffHeader(encoded))

@@ -119,7 +119,7 @@ def test_a_file_is_no_folder_for_results(tmp_path: Path, capsys: pytest.CaptureF
     with pytest.raises(SystemExit) as stop:
         main([str(tmp_path / "rgb"), str(tmp_path / "depth"), "-o", str(tmp_path / "out.png")])
     assert stop.value.code == 2
-    assert "the results of folders need a folder" in capsys.readouterr().err
+    assert "the results of folders and scans need a folder" in capsys.readouterr().err
     assert not (tmp_path / "out.png").exists()
 
 

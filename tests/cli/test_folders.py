@@ -171,7 +171,7 @@ def test_wrong_calls_end_with_2(folders: Folders, tiny_checkpoint: Path, more: l
         (["--ray-workers", "2"], "go with --ray"),
         (["--ray", "--ray-batch", "0"], "at least 1"),
         (["0.png", "--ray"], "--ray is for folders"),
-        (["0.png", "FOLDER"], "-o must be a folder for folders, and a file"),
+        (["0.png", "FOLDER"], "-o must be a folder for folders and scans, and a file"),
     ],
 )
 def test_wrong_calls_are_told_and_end_with_2(
