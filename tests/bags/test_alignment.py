@@ -1,7 +1,5 @@
 """Alignment is never assumed: frame_ids that prove nothing, options that contradict, transforms on /tf."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Advice of bridgenet-upsample works when it is copied, and the command refuses before it works."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

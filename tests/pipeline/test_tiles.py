@@ -26,7 +26,6 @@ from testing.tiny import tiny_model
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 seeds = st.integers(0, 2**31)
-lr_sides = st.integers(10, 24)
 grid_sides = st.integers(4, 20).map(lambda n: n * SIZE_MULTIPLE)
 
 

@@ -227,22 +227,6 @@ def test_a_topic_listed_twice_is_refused(tmp_path: Path, attempt: Attempt) -> No
     assert_nothing_written(tmp_path / "out")
 
 
-def test_frames_of_another_recording_are_not_reused(tmp_path: Path) -> None:
-    calls = 0
-
-    def stops(rgb: np.ndarray, depth: np.ndarray) -> np.ndarray:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
-            raise KeyboardInterrupt
-        return nearest(rgb, depth)
-
-    target = tmp_path / "out.bag"
-    with pytest.raises(KeyboardInterrupt):
-        upsample_bag(record(tmp_path / "in.bag", "ros1"), target, stops, settings="a")
-    assert upsample_bag(record(tmp_path / "other.bag", "ros1"), target, nearest, settings="a").reused == 0
-
-
 class Killed(BaseException):
     """As good as SIGKILL where nobody catches it."""
 
