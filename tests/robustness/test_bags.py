@@ -192,7 +192,7 @@ def test_topics_that_are_there_already_are_not_mixed_with_ours(tmp_path: Path, a
     code, error = attempt(first, second)
     assert (code, "more than one depth topic" in error) == (1, True)
     code, error = attempt(first, second, "--depth", DEPTH)
-    assert (code, f"the bag has {OUTPUT} already; name another with --output-topic" in error) == (1, True)
+    assert (code, f"the bag has {OUTPUT} already; choose another name with --output-topic" in error) == (1, True)
     assert_nothing_written(second)
     assert attempt(first, second, "--depth", DEPTH, "--output-topic", "/again/image") == (0, "")
     assert count(second) == {**count(first), "/again/image": 3, "/again/camera_info": 3}
