@@ -129,7 +129,7 @@ def _read_depth_image(path: Path) -> Array:
         if image.mode not in PIL_DEPTH_MODES:
             raise ValueError(
                 f"{path}: depth must have one channel, got an image of mode {image.mode}, {image.size}; if its "
-                "channels are equal keep one, a picture in false colours holds no depth"
+                "channels are equal, keep one of them; a picture in false colours is no depth"
             )
         if (bits := encoded[PNG_BITS]) not in (8, 16):  # Pillow multiplies fewer, up to 255
             raise ValueError(f"{path}: depth must have 8 or 16 bits, got a PNG of {bits}")

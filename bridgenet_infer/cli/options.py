@@ -26,7 +26,7 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(plain_numbers(arguments))
     if options.doctor:
         if (options.rgb is None) != (options.depth is None):
-            parser.error("--doctor takes RGB and DEPTH, or neither")
+            parser.error("--doctor takes both RGB and DEPTH, or neither of them")
         return options
     if options.rgb is None or options.output is None or _lacks_depth(options):
         parser.error("RGB, DEPTH and -o/--output are required (or one scan and -o, or --doctor)")
@@ -42,13 +42,13 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if many and not options.output.is_dir() and options.output.suffix.lower()[1:] in FORMATS:
         parser.error(f"-o {options.output} names a file, and the results of folders and scans need a folder")
     if options.sgbm and options.per_metre is not None:
-        parser.error("--depth-unit is for depth, and --sgbm says that DEPTH is disparity")
+        parser.error("--depth-unit and --sgbm exclude each other: --sgbm declares DEPTH to be disparity")
     if options.format and not many:
         parser.error("--format is for folders and scans; a single result takes its format from -o")
     if options.ray and not many:
         parser.error("--ray is for folders and scans; a single pair needs no workers")
     if not options.ray and any(getattr(options, name) != parser.get_default(name) for name in RAY_LAYOUT):
-        parser.error(f"{', '.join(f'--{name}'.replace('_', '-') for name in RAY_LAYOUT)} go with --ray")
+        parser.error(f"{', '.join(f'--{name}'.replace('_', '-') for name in RAY_LAYOUT)} work only with --ray")
     return options
 
 
@@ -174,11 +174,11 @@ def _unit(text: str) -> float:
         per_metre = 0.0
     if 0 < per_metre < 1:  # a step of kilometres: the length of a step was meant
         raise argparse.ArgumentTypeError(
-            f"{text} would make {1 / per_metre:g} m of one step; if a step is {text} m, say --depth-unit "
+            f"{text} would make {1 / per_metre:g} m of one step; if a step is {text} m, use --depth-unit "
             f"{1 / per_metre:g}"
         )
     if not 1 <= per_metre < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be m, mm or how many steps make a metre, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be m, mm or the number of steps in a metre, got {text!r}")
     return per_metre
 
 

@@ -45,7 +45,7 @@ def find_pairs(options: argparse.Namespace, scan: Scan | None) -> tuple[list[Pai
     if not options.rgb.is_dir():
         return [_pair(options.rgb, options.depth, options.output, options)], []
     if options.rgb.samefile(options.depth):
-        raise ValueError(f"RGB and DEPTH are the same folder {options.rgb}: put them into two, with equal stems")
+        raise ValueError(f"RGB and DEPTH are the same folder {options.rgb}: use two folders, with equal stems")
     images, depths = by_stem(options.rgb, RGB_SUFFIXES), by_stem(options.depth, DEPTH_SUFFIXES)
     pairs, left_out = [], []
     for stem in sorted(images.keys() | depths.keys()):
@@ -75,7 +75,7 @@ def _why_no_pair(options: argparse.Namespace, images: Collection[str], depths: C
     words = f"no file in {options.rgb} has a partner of the same stem in {options.depth}"
     if (options.rgb.parent / "rgb.txt").is_file():
         call = shlex.join(["bridgenet-bag", str(options.rgb.parent), "-o", str(options.output)])
-        return f"{words}: its files are named by their stamps, and {call} pairs those"
+        return f"{words}: the names of its files are stamps; use {call}"
     first, second = (repr(min(stems)) if stems else "none" for stems in (images, depths))
     return f"{words} (the first are {first} and {second}): rename or link the files of one folder"
 

@@ -146,7 +146,7 @@ class Job:
 
             known = depth[check_depth(depth, self.options.invalid).valid[0]]
             if question := question_unit(known, per_metre):
-                warnings.warn(f"{question}: is --depth-unit right?", stacklevel=2)
+                warnings.warn(f"{question}; check --depth-unit", stacklevel=2)
             if known.size:
                 check_reach(
                     known.max(), depth.dtype, target_dtype(depth.dtype, pair.output.suffix, per_metre), per_metre
@@ -162,7 +162,7 @@ class Job:
             # .npy holds all that can be up-sampled
             if per_metre is None and can_hold(".npy", dtype) and target_dtype(dtype, output.suffix, 1.0) != dtype:
                 raise ValueError(
-                    f"{error}; or tell its unit, --depth-unit m or mm or how many make a metre, to have it converted"
+                    f"{error}; or convert it with --depth-unit m, mm or the number of steps in a metre"
                 ) from error
             raise
 

@@ -22,7 +22,7 @@ from .pairs import Pair
 from .process import Job, Outcome
 
 ATTEMPTS = 3
-LOST = f"a worker died on it {ATTEMPTS} times: too little memory, or a file that crashes a decoder"
+LOST = f"{ATTEMPTS} workers died while they computed it: memory is short, or the file crashes a decoder"
 CLAIM = ".try"  # and a number: marks a pair that somebody has in hand
 ANSWER_WITHIN = 5.0  # seconds
 FIELDS = ("rgb", "depth", "output", "preview", "camera")

@@ -90,7 +90,9 @@ def choose_network(upsampler: DepthUpsampler, scale: float | None) -> BridgeNet:
     """The network for a scale, which a single one does not ask for; raises as `export`."""
     if scale is None and scales_of(upsampler) != (None,):
         held = ", ".join(f"x{each:g}" for each in scales_of(upsampler) if each)
-        raise ValueError(f"weights {upsampler.name!r} hold a network for each of {held}: name a scale")
+        raise ValueError(
+            f"weights {upsampler.name!r} hold a network for each of {held}: choose one with scale (command: --scale)"
+        )
     network = networks_of(upsampler.model)[0] if scale is None else network_for(upsampler.model, scale)
     if isinstance(network, CompiledBridgeNet):
         raise ValueError(f"weights {upsampler.name!r} are a converted network already")
