@@ -117,7 +117,7 @@ class DepthNode:
             self._pairing.slop = parameters.slop
             alignment = self._alignment
             alignment.scale, alignment.registered = parameters.scale, parameters.registered
-            alignment.extrinsics = parameters.pose
+            alignment.extrinsics, alignment.invalid = parameters.pose, parameters.marker
 
     def on_camera_info(self, kind: Kind, message: Any) -> None:
         """Keep the latest CameraInfo of "rgb" or "depth"."""

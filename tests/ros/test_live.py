@@ -127,14 +127,17 @@ def test_launch_file_starts_the_network_with_its_parameters(
     if roslaunch is None:
         pytest.skip("roslaunch is not installed")
     environment = {**world, "ROS_PACKAGE_PATH": str(ROS), "PATH": f"{Path(sys.executable).parent}:{world['PATH']}"}
-    words = "weights:=default registered:=true fill_holes:=true output_encoding:=32FC1 scale:=4 device:=cpu"
     frame = make_frames(1, lag=0.0)[0]
-    with running([roslaunch, "bridgenet_infer", "bridgenet.launch", *words.split()], environment):
+    marker = int(frame.depth[0, 0])
+    words = "weights:=default registered:=true fill_holes:=true output_encoding:=32FC1 scale:=4 device:=cpu"
+    command = [roslaunch, "bridgenet_infer", "bridgenet.launch", *words.split(), f"invalid:={marker}"]
+    with running(command, environment):
         exchange = run_peer(Request([frame], rate=1, pairs=1), tmp_path, environment)
     ((depth, *_),) = exchange.depths
     assert depth.dtype == np.float32
     # another process may use another number of threads, so a millimetre may be rounded the other way
-    assert np.abs(depth - shipped(frame.rgb, frame.depth, fill_holes=True) / 1000).max() < 0.0015
+    expected = shipped(frame.rgb, frame.depth, fill_holes=True, invalid=marker)
+    assert np.abs(depth - expected / 1000).max() < 0.0015
 
 
 def test_node_ends_when_its_upsampler_breaks(world: dict[str, str], tmp_path: Path) -> None:
