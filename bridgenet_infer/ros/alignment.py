@@ -80,7 +80,7 @@ class Alignment:
             samples = _with_holes(samples, find_valid(samples, self.invalid))
         if motion is None:
             return colours, samples
-        rgb_matrix, rgb_lens = camera_of(self.infos["rgb"], colours.shape, is_rectified(self.rgb_topic))
+        rgb_matrix, rgb_lens = self.rgb_camera(colours.shape)
         depth_matrix, depth_lens = camera_of(self.infos["depth"], samples.shape, is_rectified(self.depth_topic))
         in_unit = motion.copy()
         in_unit[:3, 3] *= 1000 if samples.dtype.kind in "ui" else 1
@@ -92,6 +92,12 @@ class Alignment:
         if not registered.any() and (np.isfinite(samples) & (samples > 0)).any():
             raise ValueError("no depth sample falls into the RGB image: are the extrinsics those of these cameras?")
         return colours, _with_holes(registered, registered > 0)
+
+    def rgb_camera(self, shape: Sequence[int]) -> tuple[Floats, Lens | None]:
+        """`camera_of` RGB images; raises ValueError as well if their CameraInfo is unknown."""
+        if "rgb" not in self.infos:
+            raise ValueError("the CameraInfo of rgb has not come")
+        return camera_of(self.infos["rgb"], shape, is_rectified(self.rgb_topic))
 
     def motion(self, rgb_frame: str, depth_frame: str) -> Floats | None:
         """(4, 4) points of the depth camera to the RGB camera, in metres; None if depth need not be registered.

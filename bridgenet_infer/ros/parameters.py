@@ -15,6 +15,7 @@ from .alignment import Alignment
 from .matching import QUEUE_SIZE, Kind
 from .transforms import StaticTransforms, rigid
 
+PLACING = ("scale", "invalid", "registered", "extrinsics")  # parameters that say where depth lies
 SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 
 

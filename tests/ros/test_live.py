@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.geometry import depth_to_points, intrinsic_matrix
 from bridgenet_infer.ros.matching import QUEUE_SIZE
 from testing import ROOT
 from testing.ros_world import Frame, Request, ros_environment, run_peer, running, running_master
@@ -58,7 +59,8 @@ def test_a_live_node_hands_on_pixels_stamps_and_frames(
 ) -> None:
     frames = make_frames(QUEUE_SIZE, lag=0.008, dtype=dtype)  # what every queue holds: nothing is lost in a stall
     with running([*ODD_NODES, "nearest", "_registered:=true"], world):
-        exchange = run_peer(Request(frames, rate=5, pairs=len(frames)), tmp_path, world)
+        exchange = run_peer(Request(frames, rate=5, pairs=len(frames), points=True), tmp_path, world)
+    camera = intrinsic_matrix(525, 525, 31.5, 23.5)
     sent = {frame.depth_stamp: frame for frame in frames}
     assert len(exchange.depths) + exchange.count("dropped") == len(frames)
     assert exchange.count("failed") == 0
@@ -68,6 +70,10 @@ def test_a_live_node_hands_on_pixels_stamps_and_frames(
         assert depth.dtype == dtype
         assert np.array_equal(depth, expected)
         assert frame_id == "camera_rgb"
+        metres = np.where(expected > 0, expected / (1000 if dtype is np.uint16 else 1), np.nan)
+        points, colours = exchange.clouds[stamp]
+        assert np.allclose(points, depth_to_points(metres, camera), rtol=1e-6, atol=1e-6, equal_nan=True)
+        assert np.array_equal(colours, sent[stamp].rgb)
     assert [(stamp, frame_id) for _, stamp, frame_id, _ in exchange.depths] == [info[:2] for info in exchange.infos]
     assert {(width, matrix[:3]) for _, _, width, matrix in exchange.infos} == {(64, (525.0, 0.0, 31.5))}
     level, message, values = exchange.diagnostics
