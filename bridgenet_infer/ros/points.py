@@ -37,8 +37,8 @@ class Clouds:
 
         Returns
         -------
-        H x W points. x, y and z are float32 in metres, NaN in holes and where no ray leads through the lens; rgb lies in
-        the bytes of a float32, as PCL has it.
+        H x W points. x, y and z are float32 in metres, NaN in holes and where no ray leads through the lens. rgb lies
+        in the bytes of a float32, as PCL has it.
         """
         camera = depth.shape, matrix.tobytes(), lens
         if camera != self._camera:
