@@ -88,7 +88,7 @@ def limits(result: Result) -> str:
     )  # fmt: skip
 
 
-GRAPHS = {"default_x8": "one network of `default`", "sensor": "`sensor`", "x8": "`x8`", "base": "the paper's wiring"}
+GRAPHS = {"default8": "one network of `default`", "sensor": "`sensor`", "x8": "`x8`", "base": "the paper's wiring"}
 
 
 def operations(result: Result) -> str:
