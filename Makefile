@@ -1,12 +1,13 @@
 # Every target sets up what it needs first; needs Python >= 3.10 and nothing else.
 # make page, make test-page: the demo page has an environment of its own, since Gradio holds Pillow below 13.
+# make web, make test-web: the page that runs in a browser is packed by npm's programs.
 PYTHON ?= python3
 BIN = .venv/bin
 OUT = out/demo
 PAGE = .venv-page
 PURELIB = import sysconfig; print(sysconfig.get_path("purelib"))
 
-.PHONY: demo test lint figures docs dist page test-page test-ray test-ros2 mutants clean
+.PHONY: demo test lint figures docs web test-web dist page test-page test-ray test-ros2 mutants clean
 
 .venv/done: setup.cfg constraints.txt
 	@echo "This makes .venv for the demo, the tests and the training. It takes some minutes and 2 GB."
@@ -79,6 +80,26 @@ docs: .venv-docs/done
 	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going -d out/doctrees docs out/site
 	@echo "out/site/index.html"
 
+web/node_modules/done: web/package.json web/package-lock.json
+	cd web && npm ci --silent
+	touch $@
+
+# into the site, beside the page that shows it: the program, then models and examples, which the program does not need
+web: docs .venv/done web/node_modules/done
+	node web/build.mjs out/site/try
+	$(BIN)/python -m web.files out/site/try
+	@echo "python3 -m http.server -d out/site, then http://localhost:8000/try.html"
+
+# Selenium in an environment of its own, above the packages of the other
+.venv/web/done: .venv/done
+	$(BIN)/python -m venv .venv/web
+	$(BIN)/python -c '$(PURELIB)' > "$$(.venv/web/bin/python -c '$(PURELIB)')/below.pth"
+	.venv/web/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[test-web]'
+	touch $@
+
+test-web: web .venv/web/done
+	OMP_NUM_THREADS=1 .venv/web/bin/python -m pytest -rs tests/web
+
 .venv-dist/done: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv-dist
 	.venv-dist/bin/pip install -qq --disable-pip-version-check -c constraints.txt build check-wheel-contents twine
@@ -97,4 +118,4 @@ test-page: $(PAGE)/done
 	$(PAGE)/bin/python -m pytest -rs tests/demo
 
 clean:
-	rm -rf .venv .venv-docs .venv-dist $(PAGE) out build *.egg-info
+	rm -rf .venv .venv-docs .venv-dist $(PAGE) web/node_modules out build *.egg-info

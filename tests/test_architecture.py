@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-TREES = ("bridgenet_infer", "simulation", "datasets", "training", "benchmarks", "testing", "robustness", "examples")
+TREES = ("bridgenet_infer", "simulation", "datasets", "training", "benchmarks", "testing", "robustness", "examples",
+         "web")  # fmt: skip
 STEPS = [
     "pipeline.validate", "pipeline.frame", "pipeline.tile", "pipeline.crop", "backends.run", "pipeline.blend",
     "pipeline.restore", "pipeline.engine", "upsampler",

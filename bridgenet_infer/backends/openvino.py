@@ -19,6 +19,11 @@ class CompiledBridgeNet(nn.Module):
     topology, constants
         Contents of OpenVINO's .xml and .bin, height and width free.
 
+    Attributes
+    ----------
+    topology, constants
+        The same.
+
     Raises
     ------
     ImportError
@@ -37,7 +42,7 @@ class CompiledBridgeNet(nn.Module):
                 f"these weights need OpenVINO: pip install 'bridgenet-infer[openvino]' ({error})"
             ) from error
         super().__init__()
-        self.config = config
+        self.config, self.topology, self.constants = config, topology, constants
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",  # some CPUs would silently take bf16

@@ -29,12 +29,12 @@ class Scene:
         return float(np.abs(depth.astype(np.float64) - self.depth).mean())
 
 
-def make_scene(scale: float = SCALE) -> Scene:
+def make_scene(scale: float = SCALE, size: tuple[int, int] = SIZE) -> Scene:
     """Bodies of one colour each before a receding wall, 0.8 to 3.3 m away."""
     rng = np.random.default_rng(0)
-    height, width = SIZE
-    depth = np.broadcast_to(np.linspace(3300, 2600, height, dtype=np.float32)[:, None], SIZE).copy()
-    rgb = np.full((*SIZE, 3), (90, 110, 120), np.float32)
+    height, width = size
+    depth = np.broadcast_to(np.linspace(3300, 2600, height, dtype=np.float32)[:, None], size).copy()
+    rgb = np.full((*size, 3), (90, 110, 120), np.float32)
     for distance in (2200, 1700, 1200, 800):
         centre = rng.uniform(0.2, 0.8, 2) * (width, height)
         axes = rng.uniform(20, 50, 2)

@@ -4,6 +4,11 @@ const BACKGROUND = 0xff1c1714; // ABGR
 const SWING = 0.42, TILT = -0.1; // radians
 const PERIOD = 9000, FRAME = 30; // milliseconds
 const MARGIN = 1.2; // how much smaller than the pane the image is at first
+const STEP = 0.1, NEARER = 1.2; // of a key: radians, and times the size
+const KEYS = {
+  ArrowLeft: () => turn(-STEP, 0), ArrowRight: () => turn(STEP, 0), ArrowUp: () => turn(0, STEP),
+  ArrowDown: () => turn(0, -STEP), "+": () => enlarge(NEARER), "-": () => enlarge(1 / NEARER), Home: () => reset(true),
+};
 let scene = null, yaw = 0, pitch = TILT, zoom = 1, held = null, free = true, began = performance.now();
 let stale = true, drawn = 0; // whether there is something new to draw, and when that was done last
 const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -28,6 +33,17 @@ function load() {
 
 function reset(swing) {
   free = swing; pitch = TILT; zoom = 1; began = performance.now(); stale = true;
+}
+
+function turn(aside, up) {
+  yaw += aside;
+  pitch = Math.min(Math.max(pitch + up, -1.2), 1.2);
+  free = false; stale = true;
+}
+
+function enlarge(times) {
+  zoom = Math.min(Math.max(zoom * times, 0.4), 8);
+  stale = true;
 }
 
 function drawCloud(pixels, depths, width, left, paneWidth, height, cloud) {
@@ -86,19 +102,21 @@ element.addEventListener("pointerdown", (event) => {
 });
 element.addEventListener("pointermove", (event) => {
   if (!held) return;
-  yaw += (event.clientX - held[0]) / 200;
-  pitch = Math.min(Math.max(pitch - (event.clientY - held[1]) / 200, -1.2), 1.2);
+  turn((event.clientX - held[0]) / 200, (held[1] - event.clientY) / 200);
   held = [event.clientX, event.clientY];
-  stale = true;
 });
 for (const name of ["pointerup", "pointercancel"]) element.addEventListener(name, () => { held = null; });
 element.addEventListener("dblclick", () => reset(true));
 element.addEventListener("wheel", (event) => {
   if (event.target.tagName !== "CANVAS") return;
   event.preventDefault();
-  zoom = Math.min(Math.max(zoom * Math.exp(-event.deltaY / 800), 0.4), 8);
-  stale = true;
+  enlarge(Math.exp(-event.deltaY / 800));
 }, { passive: false });
+element.addEventListener("keydown", (event) => {
+  if (event.target.tagName !== "CANVAS" || !(event.key in KEYS)) return;
+  event.preventDefault();
+  KEYS[event.key]();
+});
 
 watch("value", load);
 load();

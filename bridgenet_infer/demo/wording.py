@@ -22,10 +22,11 @@ OWN_FILES = (
     '<div class="note">Both must show the same extent from the same camera (registered depth). Holes are 0 or NaN; the '
     "result keeps dtype and unit.</div>"
 )
-CANVAS = '<canvas role="img" aria-label="Point clouds of bicubic interpolation and of bridgenet-infer"></canvas>'
+CANVAS = """<canvas role="img" tabindex="0"
+aria-label="Point clouds of bicubic interpolation and of bridgenet-infer"></canvas>"""
 CLOUD = (
-    '<div class="note">Drag to turn, scroll to come nearer, double-click to let it swing again. Points that float '
-    "between an object and what is behind it are errors.</div>"
+    '<div class="note">Drag or use the arrow keys to turn, scroll or press + and - to come nearer, double-click or '
+    "press Home to let it swing again. Points that float between an object and what is behind it are errors.</div>"
 )
 
 

@@ -1,19 +1,25 @@
-"""The network as an ONNX or OpenVINO file: `python -m bridgenet_infer.export --format onnx [--weights default]`.
+"""One ONNX or OpenVINO file that does the whole job: `python -m bridgenet_infer.export --format onnx --scale 8`.
 
-The file holds the network alone, with height and width free (multiples of 16). What surrounds it is described in the
-file's metadata: normalisation, interpolation, padding and D_SR from the residual are the caller's work.
+`rgb` (H, W, 3) uint8 and `lr_depth` (h, w) float32 go in, `depth` (H, W) in the same unit and `valid` come out. The
+network alone is a flag. The file's metadata describe its interface and the weights in it.
 """
 
-from .network import CONTRACT, Format, convert_to_openvino, export, pack_openvino, scales_of
-from .parity import Parity, check_parity
+from .network import CONTRACT, NETWORK_CONTRACT, Form, Format, convert_to_openvino, export, pack_openvino, scales_of
+from .parity import ExportedFile, Parity, check_parity, compare, load_exported, load_openvino
 
 __all__ = [
     "CONTRACT",
+    "NETWORK_CONTRACT",
+    "ExportedFile",
+    "Form",
     "Format",
     "Parity",
     "check_parity",
+    "compare",
     "convert_to_openvino",
     "export",
+    "load_exported",
+    "load_openvino",
     "pack_openvino",
     "scales_of",
 ]

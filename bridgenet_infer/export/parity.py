@@ -1,4 +1,4 @@
-"""Compare an exported file with PyTorch on the network's inputs for real pairs."""
+"""Compare an exported file with the package on real pairs: its depth, or for the network alone its residual."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,27 +10,64 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from bridgenet_infer.arrays import Array
+
 from ..backends.per_scale import network_for, networks_of
+from ..pipeline.enlarge import bilinear_taps, enlarge
+from ..pipeline.local_depth import measure_local_depth
+from ..pipeline.validate import check_depth
+from ..pipeline.wild import without_wild
 from ..upsampler import DepthUpsampler
 from ..weights import load_checkpoint
 
-Inputs = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+Inputs = dict[str, Array]
+BOUND = 1e-4  # of the local reach
+UNITS = 4  # in the last place of float32 depth, beside that
+OUTSIDE = 1e-4  # share of the pixels that may be beyond both
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How far the exported network is from torch in float32 on one pair, in shares of the local reach of depth."""
+    """How far an exported file is from the package in float32 on one pair.
+
+    Attributes
+    ----------
+    shape
+        (H, W) of the result.
+    differences
+        (n,) of all valid pixels, in shares of the local reach of depth. Of the whole job's depth `UNITS` units in the
+        last place are taken off first.
+    masks_equal
+        Whether the valid pixels are the same.
+    """
 
     name: str
     shape: tuple[int, int]
-    greatest: float
-    mean: float
+    differences: npt.NDArray[np.float64]
+    masks_equal: bool
+
+    @property
+    def greatest(self) -> float:
+        """The greatest difference."""
+        return float(self.differences.max(initial=0))
+
+    def holds(self, bound: float = BOUND) -> bool:
+        """Whether the masks are equal, and all but `OUTSIDE` of the differences within a bound."""
+        return self.masks_equal and float((self.differences > bound).sum()) <= OUTSIDE * self.differences.size
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A loaded file: `run` turns inputs by name into outputs in its order; `whole`: they are those of the whole job."""
+
+    run: Callable[[Inputs], list[Array]]
+    whole: bool
 
 
 def check_parity(
     upsampler: DepthUpsampler, path: Path, pairs: dict[str, tuple[Any, Any]], scale: float | None = None
 ) -> list[Parity]:
-    """Run the exported file on the inputs that the network gets for real pairs, and compare.
+    """Run an exported file of any form, but for a batch, on real pairs, and compare.
 
     Of several networks in one file the one runs that a pair's scale asks for. A pair whose scale asks for another
     network than the file's is passed over.
@@ -44,44 +81,81 @@ def check_parity(
     """
     chosen = None if scale is None else network_for(upsampler.model, scale)
     networks: list[nn.Module] = [*networks_of(upsampler.model)]
-    runs: dict[nn.Module, Any] = {}
+    files: dict[nn.Module, ExportedFile] = {}
     results = []
     for name, (rgb, lr_depth) in pairs.items():
         for network, inputs, expected in _record(upsampler, rgb, lr_depth):
             if chosen not in (None, network):
                 continue
-            if network not in runs:
-                runs[network] = LOADERS[path.suffix](path, networks.index(network))
-            difference = np.abs(runs[network](inputs) - expected)
-            shape = (expected.shape[2], expected.shape[3])
-            results.append(Parity(name, shape, float(difference.max()), float(difference.mean())))
+            if network not in files:
+                files[network] = load_exported(path, networks.index(network))
+            if files[network].whole:
+                results.append(compare(upsampler, name, files[network], rgb, lr_depth))
+            else:
+                difference = np.abs(files[network].run(inputs)[0].astype(np.float64) - expected)
+                results.append(Parity(name, expected.shape[2:], difference.ravel(), masks_equal=True))
     return results
 
 
-def _load_onnx(path: Path, index: int) -> Any:
-    import onnxruntime
+def compare(upsampler: DepthUpsampler, name: str, file: ExportedFile, rgb: Array, lr_depth: Array) -> Parity:
+    """The whole job's result for one pair of uint8 RGB and any depth beside the package's."""
+    lr_depth = lr_depth.astype(np.float32)
+    predicted = upsampler.predict(rgb, lr_depth)
+    expected, expected_valid = np.asarray(predicted.depth), np.asarray(predicted.valid)
+    depth, valid = file.run({"rgb": rgb, "lr_depth": lr_depth})[:2]
+    masks_equal = np.array_equal(valid, expected_valid) and np.array_equal(valid, ~np.isnan(depth))
+    if not masks_equal:
+        return Parity(name, valid.shape, np.full(1, np.inf), masks_equal)
+    wanted, reach = (x[valid].astype(np.float64) for x in (expected, _reach(lr_depth, valid.shape)))
+    beyond = np.abs(depth[valid] - wanted) - UNITS * np.spacing(wanted.astype(np.float32))
+    with np.errstate(divide="ignore"):  # where all depth is equal nothing may differ
+        return Parity(name, valid.shape, np.where(beyond > 0, beyond / reach, 0), masks_equal)
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda inputs: session.run(None, {"rgb": inputs[0], "d_up": inputs[1]})[0]
+
+def _reach(lr_depth: Array, size: tuple[int, ...]) -> Array:
+    """(H, W): the local reach of depth, in its unit."""
+    local = measure_local_depth(lr_depth, without_wild(lr_depth, check_depth(lr_depth).valid[0]))
+    window = slice(0, size[0]), slice(0, size[1])
+    reach = enlarge([local.maps[2:]], (size[0], size[1]), *window, bilinear_taps, torch.device("cpu"))[0, 0]
+    return reach.double().numpy() * local.unit
 
 
-def _load_openvino(path: Path, index: int) -> Any:
+def load_exported(path: Path, index: int = 0, extended: bool = False, threads: int = 0) -> ExportedFile:
+    """Load a file for its runtime.
+
+    Parameters
+    ----------
+    index
+        Of the network, in a .safetensors.
+    extended
+        For onnxruntime: stop at its extended optimisation, the highest that it can also store.
+    threads
+        0 leaves their number to the runtime.
+    """
+    if path.suffix == ".onnx":
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = threads, 3
+        if extended:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        whole = "lr_depth" in [each.name for each in session.get_inputs()]
+        return ExportedFile(lambda inputs: session.run(None, inputs), whole)
+    if path.suffix == ".xml":
+        return load_openvino(path, threads)
+    network = networks_of(load_checkpoint(path)[0])[index]
+    return ExportedFile(lambda inputs: [network(*map(torch.from_numpy, inputs.values()))[0].numpy()], whole=False)
+
+
+def load_openvino(path: Path, threads: int = 0) -> ExportedFile:
+    """Load an .xml or an .onnx into OpenVINO."""
     import openvino
 
-    compiled = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda inputs: compiled(list(inputs))[0]
-
-
-def _load_packed(path: Path, index: int) -> Any:
-    network = networks_of(load_checkpoint(path)[0])[index]
-    return lambda inputs: network(*map(torch.from_numpy, inputs))[0].numpy()
-
-
-LOADERS: dict[str, Callable[[Path, int], Any]] = {
-    ".onnx": _load_onnx,
-    ".xml": _load_openvino,
-    ".safetensors": _load_packed,
-}
+    settings = {"INFERENCE_PRECISION_HINT": "f32"} | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
+    compiled = openvino.compile_model(path, "CPU", settings)
+    whole = any("lr_depth" in each.get_names() for each in compiled.inputs)
+    return ExportedFile(lambda inputs: list(compiled(inputs).values()), whole)
 
 
 def _record(
@@ -92,7 +166,7 @@ def _record(
 
     def keep(module: nn.Module, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor | None]) -> None:
         rgb, d_up = (np.ascontiguousarray(x.numpy()) for x in inputs[:2])
-        seen.append((module, (rgb, d_up), output[0].numpy()))
+        seen.append((module, {"rgb": rgb, "d_up": d_up}, output[0].numpy()))
 
     hooks = [network.register_forward_hook(keep) for network in networks_of(upsampler.model)]
     try:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ import torch
 from bridgenet_infer import DepthUpsampler, read_depth, read_rgb
 from robustness.page.visitors import FORM, PATIENCE, Visitor, fetch, form, serving
 from testing import ROOT
+from testing.browser import chromium
 
 STREET = ROOT / "examples" / "street"
 OUT = ROOT / "out"
@@ -45,27 +45,13 @@ def desk_error() -> float:
 
 @pytest.fixture(scope="module")
 def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("downloads")
+    return tmp_path_factory.mktemp("browser") / "downloads"
 
 
 @pytest.fixture(scope="module")
 def browser(address: str, downloads: Path) -> Iterator[Any]:
     """Chromium on the page, with no way to any other host."""
-    pytest.importorskip("selenium", reason="selenium is not installed")
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if binary is None or driver is None:
-        pytest.skip("chromium or its driver is not installed (Debian: chromium, chromium-driver)")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for argument in (
-        "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,1100",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    ):  # fmt: skip
-        options.add_argument(argument)
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as chrome:
+    with chromium(downloads.parent) as chrome:
         chrome.get(address)
         OUT.mkdir(exist_ok=True)
         yield chrome
