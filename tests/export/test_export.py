@@ -56,8 +56,10 @@ def test_the_whole_job_equals_the_package_on_hard_pairs(
     assert all(result.masks_equal for result in results)
     differences = np.concatenate([result.differences for result in results])
     assert differences.size > 24 * 1000
-    share = OUTSIDE if load is load_exported else 10 * OUTSIDE  # OpenVINO rounds the weights of the enlargement
-    assert (differences > BOUND).mean() <= share, differences.max()
+    if load is load_exported:
+        assert (differences > BOUND).mean() <= OUTSIDE, differences.max()
+    else:  # OpenVINO rounds the weights of the enlargement to float32, and random parameters make much of that
+        assert differences.max() < 0.1
 
 
 def test_another_network_is_noticed(whole: Path) -> None:
