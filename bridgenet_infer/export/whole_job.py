@@ -1,7 +1,7 @@
 """The whole call as one torch module of operations that export: LR depth and RGB in, depth in the caller's unit out.
 
-Every step is the package's own rule (`pipeline/`), written without a host, a tile or a loop over samples. Sums are in
-float32 and indices in int32, since not all runtimes have float64 and int64.
+Every step is the package's own rule (`pipeline/`), written without a host, a tile or a loop over samples. Depth is in
+float32 and indices are in int32, since OpenVINO computes with nothing wider.
 """
 
 import math
@@ -168,11 +168,14 @@ def enlarge(
 
 
 def weights(low: int, high: int, positions: Tensor, kernel: Callable[[Tensor], Tensor]) -> Tensor:
-    """(n, low): the weights of LR samples at HR positions; distances are exact until they are rounded to float32."""
+    """(n, low): the weights of LR samples at HR positions.
+
+    Made in float64, as the package's: where the reach is small beside the depth, the network would see their errors.
+    """
     samples = torch.arange(low, dtype=torch.int32)
     distance = (2 * positions[:, None] + 1) * low - (2 * samples + 1) * high
-    table = kernel(distance.float().abs() / (2 * high))
-    return table / table.sum(1, keepdim=True)
+    table = kernel(distance.double().abs() / (2 * high))
+    return (table / table.sum(1, keepdim=True)).float()
 
 
 def cubic(x: Tensor) -> Tensor:
