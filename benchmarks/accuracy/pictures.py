@@ -29,13 +29,17 @@ def error_map(rgb: Picture, bicubic: Array, ours: Array, truth: Array) -> Pictur
         *(colourise_error(error, limit) for error in errors),
         colourise_depth(ours, (float(truth.max()), float(truth.min()))),
     ]
-    return np.concatenate([_shrink(panel) for panel in panels], axis=1)
+    return beside(panels)
 
 
 def depth_row(rgb: Picture, depths: Sequence[Array]) -> Picture:
     """RGB and depth maps of one size side by side; one colour scale, that of the first map."""
     span = depth_span(depths[0])
-    panels = [rgb, *(colourise_depth(depth, span) for depth in depths)]
+    return beside([rgb, *(colourise_depth(depth, span) for depth in depths)])
+
+
+def beside(panels: Sequence[Picture]) -> Picture:
+    """Pictures of one size side by side, none wider than `PANEL_WIDTH`."""
     return np.concatenate([_shrink(panel) for panel in panels], axis=1)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..graph import BridgeNetConfig
+from ..graph import BridgeNetConfig, Outputs
 
 
 class CompiledBridgeNet(nn.Module):
@@ -28,6 +28,7 @@ class CompiledBridgeNet(nn.Module):
     """
 
     mde = None  # conversion leaves MDENet's decoder out
+    expects_error = False  # and the head for the expected error
 
     def __init__(self, config: BridgeNetConfig, topology: bytes, constants: bytes) -> None:
         try:
@@ -50,10 +51,10 @@ class CompiledBridgeNet(nn.Module):
             raise ValueError(f"OpenVINO cannot read the network: {error}") from error
         self._local = threading.local()  # a request holds buffers: one for each thread
 
-    def forward(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool = False) -> tuple[Tensor, None]:
-        """As `BridgeNet.forward`, float32 on the CPU; D_DE is always None."""
+    def forward(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool = False, expect_error: bool = False) -> Outputs:
+        """As `BridgeNet.forward`, float32 on the CPU; there is nothing beside the residual."""
         rows = [self._infer(*pair) for pair in zip(torch.split(rgb, 1), torch.split(d_up, 1), strict=True)]
-        return torch.cat(rows) if len(rows) > 1 else rows[0], None
+        return Outputs(torch.cat(rows) if len(rows) > 1 else rows[0], None, None)
 
     def _infer(self, rgb: Tensor, d_up: Tensor) -> Tensor:
         if not hasattr(self._local, "request"):

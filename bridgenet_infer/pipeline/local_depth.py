@@ -37,7 +37,11 @@ class LocalDepth:
 
     def restore(self, depth: Tensor) -> Tensor:
         """Depth above the pivot, float32 -> depth in the caller's unit, float64."""
-        return depth.double().mul_(self.unit).add_(self.pivot)
+        return self.restore_difference(depth).add_(self.pivot)
+
+    def restore_difference(self, difference: Tensor) -> Tensor:
+        """Of two depths, float32 -> the same in the caller's unit, float64."""
+        return difference.double().mul_(self.unit)
 
 
 def measure_local_depth(depth: Array, seen: Mask, reference: Reference = "local") -> LocalDepth:
