@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ..backends.openvino import CompiledBridgeNet
+from ..backends.openvino import ERROR_OUTPUT, CompiledBridgeNet
 from ..backends.per_scale import NetworkPerScale, network_for, networks_of
 from ..graph import SIZE_MULTIPLE, BridgeNet
 from ..upsampler import DepthUpsampler
@@ -32,18 +32,22 @@ CONTRACT = {
     "channel is 1 where LR was measured and 0 elsewhere, enlarged as D",
     "output residual": "(1, 1, H, W) float32: depth = the least measured sample + D + reach * residual",
 }
+ERROR_CONTRACT = {
+    f"output {ERROR_OUTPUT}": "(1, 1, H, W) float32, of weights with a head for it: reach times this is the expected "
+    "error of the depth, the scale of a Laplace distribution",
+}
 
 
 class _Reconstruction(nn.Module):
-    """The graph without D_DE, its inputs named as in the file."""
+    """The graph without D_DE, its inputs named as in the file; the expected error where it has a head for it."""
 
     def __init__(self, model: BridgeNet) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, rgb: Tensor, d_up: Tensor) -> Tensor:
-        residual: Tensor = self.model(rgb, d_up)[0]
-        return residual
+    def forward(self, rgb: Tensor, d_up: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.model(rgb, d_up, expect_error=self.model.expects_error)
+        return tuple(output for output in outputs if output is not None)
 
 
 def export(upsampler: DepthUpsampler, path: Path, kind: Format, scale: float | None = None) -> None:
@@ -140,8 +144,9 @@ def pack_openvino(converted: Mapping[float | None, Any], upsampler: DepthUpsampl
 
 
 def _notes(upsampler: DepthUpsampler) -> dict[str, str]:
+    contract = CONTRACT | (ERROR_CONTRACT if upsampler.expects_error else {})
     about = {"weights": upsampler.name, "sha256": upsampler.sha256, "config": upsampler.model.config.to_json()}
-    return CONTRACT | about
+    return contract | about
 
 
 def _write_onnx(upsampler: DepthUpsampler, model: BridgeNet, path: Path) -> None:
@@ -158,7 +163,7 @@ def _write_onnx(upsampler: DepthUpsampler, model: BridgeNet, path: Path) -> None
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             _Reconstruction(model).eval(), example, dynamo=True, dynamic_shapes={"rgb": free, "d_up": free},
-            input_names=["rgb", "d_up"], output_names=["residual"], opset_version=OPSET, verbose=False,
+            input_names=["rgb", "d_up"], output_names=["residual", ERROR_OUTPUT][: 1 + model.expects_error], opset_version=OPSET, verbose=False,
         )  # fmt: skip
     if program is None:
         raise ValueError("torch made no ONNX program")

@@ -120,11 +120,11 @@ def _restore_chunk(frame: Frame, first: int, rows: Tensor) -> None:
     )
     exact = frame.local.restore(denormalise(residual, d_up, reach))
     if results.expected_error is not None:
-        error = frame.local.restore_difference(extras.pop() * reach)
+        error = frame.local.restore_error_(extras.pop() * reach)
         if not raw.dtype.is_floating_point:
             error.clamp_(min=ROUNDING)
         if frame.replaced is not frame.valid:  # a wild sample that stays is as far off as the network is from it
-            error = torch.where(replaced, error, (raw.double() - exact).abs_())
+            error = torch.where(replaced, error, (raw.double() - exact).abs_().float())
         known = valid if frame.measured is frame.valid else nearest(frame.measured, frame.size, place, rows.device)
         results.expected_error[place] = torch.where(known, error, torch.nan)
     depth = to_dtype(exact, raw.dtype)

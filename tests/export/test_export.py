@@ -28,9 +28,11 @@ def pair(height: int, width: int, holes: bool) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 256, (height, width, 3), np.uint8), lr
 
 
-@pytest.mark.parametrize(("kind", "validity"), [("onnx", True), ("openvino", False)])
-def test_a_file_gives_what_torch_gives_at_any_size(tmp_path: Path, kind: Format, validity: bool) -> None:
-    model = randomise(build_bridgenet(replace(TINY, validity_input=validity)))
+@pytest.mark.parametrize(
+    ("kind", "validity", "error"), [("onnx", True, False), ("onnx", False, True), ("openvino", False, True)]
+)
+def test_a_file_gives_what_torch_gives_at_any_size(tmp_path: Path, kind: Format, validity: bool, error: bool) -> None:
+    model = randomise(build_bridgenet(replace(TINY, validity_input=validity, expected_error=error)))
     upsampler = DepthUpsampler(Checkpoint(model, name="tiny", sha256="ab" * 32), device="cpu")
     path = tmp_path / ("tiny.onnx" if kind == "onnx" else "tiny.xml")
     export(upsampler, path, kind)
@@ -40,6 +42,7 @@ def test_a_file_gives_what_torch_gives_at_any_size(tmp_path: Path, kind: Format,
     assert results[1].shape == (112, 192)
     assert all(0 <= result.mean <= result.greatest < 1e-4 for result in results)
     if kind == "onnx":
+        assert len(onnx.load(path).graph.output) == 1 + error
         notes = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
     else:
         info = openvino.Core().read_model(path).rt_info["bridgenet"]
