@@ -9,9 +9,9 @@ PURELIB = import sysconfig; print(sysconfig.get_path("purelib"))
 .PHONY: demo test lint figures docs dist page test-page test-ray test-ros2 mutants clean
 
 .venv/done: setup.cfg constraints.txt
-	@echo "setting up .venv for demo, tests and training: some minutes, 2 GB"
+	@echo "This makes .venv for the demo, the tests and the training. It takes some minutes and 2 GB."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[test,train,export,quantise,bags]'
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[test,train,export,quantise,bags,record3d]'
 	touch $@
 
 $(PAGE)/done: setup.cfg constraints-page.txt

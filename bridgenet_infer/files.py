@@ -1,8 +1,9 @@
-"""Read regular files only, write files in one step, and find files beside the package or in its wheel."""
+"""Read regular files only, write files in one step, and find files in a folder, beside the package or in its wheel."""
 
 import os
 import tempfile
 import time
+from collections import defaultdict
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path, PurePath
@@ -11,17 +12,39 @@ PART = ".part"
 STALE_SECONDS = 600  # a write takes seconds: what is older was left by a kill
 
 
-def read_regular(path: Path) -> bytes:
+def read_regular(path: Path, most: int | None = None) -> bytes:
     """A file's content.
 
     Raises
     ------
     OSError
-        If it is missing, cannot be read or is no regular file: a pipe would block, a device might never end.
+        If it is missing, cannot be read, has more than `most` bytes or is no regular file: a pipe would block, a device
+        might never end.
     """
     if path.exists() and not path.is_file():
         raise OSError(f"{path} is not a regular file")
-    return path.read_bytes()
+    if most is None:
+        return path.read_bytes()
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(f"{path} has more than {most} bytes")
+    return content
+
+
+def by_stem(folder: Path, suffixes: tuple[str, ...]) -> defaultdict[str, list[Path]]:
+    """Files of a folder that have one of the suffixes, by stem; hidden ones are none.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be read.
+    """
+    found: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in folder.iterdir():
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file():
+            found[path.stem].append(path)
+    return found
 
 
 def write_atomically(path: Path, payload: bytes) -> None:

@@ -53,7 +53,11 @@ def read_rgb(path: str | os.PathLike[str]) -> Array:
     _check_suffix(path, RGB_SUFFIXES)
     if path.suffix.lower() in (".npy", ".npz"):
         return _read_numpy(path, "rgb")
-    encoded = path.read_bytes()
+    return decode_rgb(path, path.read_bytes())
+
+
+def decode_rgb(path: Path, encoded: bytes) -> Array:
+    """`read_rgb` of the bytes of an image, which the errors call `path`."""
     if is_tiff(encoded):
         with _naming(path):
             encoded = stored_image(TiffHeader(encoded))
@@ -125,7 +129,7 @@ def _read_depth_image(path: Path) -> Array:
         if image.mode not in PIL_DEPTH_MODES:
             raise ValueError(
                 f"{path}: depth must have one channel, got an image of mode {image.mode}, {image.size}; if its "
-                "channels are equal keep one, a picture in false colours holds no depth"
+                "channels are equal, keep one of them; a picture in false colours is no depth"
             )
         if (bits := encoded[PNG_BITS]) not in (8, 16):  # Pillow multiplies fewer, up to 255
             raise ValueError(f"{path}: depth must have 8 or 16 bits, got a PNG of {bits}")

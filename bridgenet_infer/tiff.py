@@ -47,7 +47,7 @@ class TiffHeader:
         seen, pages = {first}, int(not self[SUBFILE] & NOT_A_PAGE)
         while following and pages < 2:
             if following in seen:
-                raise OSError("its directories form a ring")
+                raise OSError("its last directory points back to an earlier one")
             seen.add(following)
             places, following = self._directory(following)
             pages += not self._value(places, SUBFILE) & NOT_A_PAGE

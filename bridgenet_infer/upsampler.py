@@ -71,7 +71,8 @@ class DepthUpsampler:
         networks = networks_of(checkpoint.model)
         compiled = isinstance(networks[0], CompiledBridgeNet)
         if compiled and (str(device or "auto") not in ("auto", "cpu") or precision != "auto"):
-            raise ValueError(f"weights for OpenVINO run on the CPU as they are, got {str(device)!r}, {precision!r}")
+            found = f"device {str(device)!r} and precision {precision!r}"
+            raise ValueError(f"OpenVINO weights run on the CPU, in their own precision, got {found}")
         self.device = choose_device("cpu" if compiled else device)
         self.dtype = choose_precision(precision, self.device)
         self.model: Network = checkpoint.model.to(self.device)
@@ -136,7 +137,7 @@ class DepthUpsampler:
             (h, w) or (B, h, w) depth or disparity in any unit: uint8/16/32, int16/32, float16/32/64; NumPy, PIL
             or torch. Holes are 0, and NaN or +-inf in floats.
         scale
-            2 to 16, whole or not, or "auto"; sizes fit if |H - h s| < s and |W - w s| < s. Both images are
+            2 to 16, fractions included, or "auto"; sizes fit if |H - h s| < s and |W - w s| < s. Both images are
             taken to show the same extent.
         fill_holes
             Return filled depth instead of holes.
@@ -197,7 +198,7 @@ class DepthUpsampler:
             As a call; ValueError also if the weights have no MDENet to estimate depth, or no head for `max_error`.
         """
         if estimate_depth and self.model.mde is None:
-            raise ValueError(f"weights {self.name!r} have no MDENet: no depth estimate")
+            raise ValueError(f"weights {self.name!r} have no MDENet, so they cannot estimate depth from RGB")
         check_max_error(max_error)
         if max_error is not None and not self.expects_error:
             raise ValueError(f"weights {self.name!r} have no head for the expected error, which max_error needs")
@@ -307,7 +308,7 @@ def upsample_depth(
         (h, w) or (B, h, w) depth or disparity in any unit: uint8/16/32, int16/32, float16/32/64; NumPy, PIL
         or torch. Holes are 0, and NaN or +-inf in floats.
     scale
-        2 to 16, whole or not, or "auto": from the two sizes, which fit if |H - h s| < s and |W - w s| < s.
+        2 to 16, fractions included, or "auto": from the two sizes, which fit if |H - h s| < s and |W - w s| < s.
     weights
         Name of a checkpoint, .safetensors file, folder with one, or Hub repository.
     revision

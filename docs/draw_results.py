@@ -16,10 +16,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # as for `python -m`
 
 from bridgenet_infer import DepthUpsampler  # noqa: E402
+from bridgenet_infer.demo.compare import bicubic  # noqa: E402
 from bridgenet_infer.read import read_depth, read_rgb  # noqa: E402
 from bridgenet_infer.visualise import colourise_depth, colourise_error, depth_span, error_limit  # noqa: E402
 from bridgenet_infer.write import write_picture  # noqa: E402
-from examples.compare import bicubic  # noqa: E402
 
 BRIGHTEST = 95  # percentile of bicubic's relative error at edges that both error maps end at
 EDGE = 0.02  # of the depth: what counts as an edge for that

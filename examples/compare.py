@@ -4,19 +4,10 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import torch
 
 from bridgenet_infer.arrays import Array, Mask
-from bridgenet_infer.pipeline.holes import fill_holes
-from bridgenet_infer.pipeline.resample import resize_bicubic
+from bridgenet_infer.demo.compare import bicubic
 from bridgenet_infer.read import read_depth
-
-
-def bicubic(lr_depth: Array, size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """LR depth with holes as 0 -> (H, W) float32, holes filled first."""
-    filled = fill_holes(lr_depth.astype(np.float32), lr_depth > 0)
-    return np.asarray(resize_bicubic(torch.from_numpy(filled)[None, None], size)[0, 0].numpy())
 
 
 def errors(prediction: Array, exact: Array, mask: Mask) -> tuple[float, float]:

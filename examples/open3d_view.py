@@ -15,9 +15,7 @@ from bridgenet_infer import read_depth, read_rgb, upsample_depth
 from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import intrinsic_matrix
 from examples import DESK
-from examples.point_cloud import DESK_CAMERA
-
-MILLIMETRES = 1000.0
+from examples.point_cloud import DESK_CAMERA, as_stored
 
 
 def main() -> None:
@@ -43,19 +41,9 @@ def rgbd_image(rgb: Array, depth: Array) -> Any:
     rgb
         (H, W, 3) uint8.
     depth
-        (H, W) uint16 millimetres, or floats in metres; 0, NaN and infinities are holes.
-
-    Raises
-    ------
-    ValueError
-        If depth is neither.
+        (H, W) as of `as_stored`, which raises ValueError; 0, NaN and infinities are holes.
     """
-    if depth.dtype == np.uint16:
-        stored, scale = np.ascontiguousarray(depth), MILLIMETRES
-    elif depth.dtype.kind == "f":
-        stored, scale = np.where(np.isfinite(depth), depth, 0).astype(np.float32), 1.0
-    else:
-        raise ValueError(f"depth must be uint16 millimetres or floats in metres, got {depth.dtype}")
+    stored, scale = as_stored(depth)
     return o3d.geometry.RGBDImage.create_from_color_and_depth(
         o3d.geometry.Image(np.ascontiguousarray(rgb)),
         o3d.geometry.Image(stored),

@@ -35,6 +35,21 @@ def main() -> None:
     print(f"{options.output}: {len(points):,} points")
 
 
+def as_stored(depth: Array) -> tuple[Array, float]:
+    """Depth (H, W) without NaN, as other programs take it, and its units in a metre: 1000 of uint16, 1 of floats.
+
+    Raises
+    ------
+    ValueError
+        If depth is neither uint16 millimetres nor floats in metres.
+    """
+    if depth.dtype == np.uint16:
+        return np.ascontiguousarray(depth), 1000.0
+    if depth.dtype.kind == "f":
+        return np.where(np.isfinite(depth), depth, 0).astype(np.float32), 1.0
+    raise ValueError(f"depth must be uint16 millimetres or floats in metres, got {depth.dtype}")
+
+
 def coloured_points(rgb: Array, depth: Array, matrix: Array) -> tuple[Array, Array]:
     """Points of all measured pixels, row by row.
 

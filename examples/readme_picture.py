@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 
 from bridgenet_infer import read_depth, read_rgb, upsample_depth
+from bridgenet_infer.demo.compare import bicubic
 from bridgenet_infer.visualise import colourise_depth, depth_span
 from bridgenet_infer.write import write_picture
 from examples import DESK
-from examples.compare import bicubic
 
 CROP = (slice(60, 420), slice(40, 640))
 

@@ -14,9 +14,7 @@ from bridgenet_infer import read_depth, read_rgb, upsample_depth
 from bridgenet_infer.arrays import Array
 from bridgenet_infer.geometry import intrinsic_matrix, scale_intrinsics
 from examples import DESK
-from examples.point_cloud import DESK_CAMERA
-
-MILLIMETRES = 1000.0
+from examples.point_cloud import DESK_CAMERA, as_stored
 
 
 def main() -> None:
@@ -46,23 +44,13 @@ def log_depth(recording: rr.RecordingStream, path: str, depth: Array, matrix: Ar
     Parameters
     ----------
     depth
-        (H, W) uint16 millimetres, or floats in metres; 0, NaN and infinities are holes.
+        (H, W) as of `as_stored`, which raises ValueError; 0, NaN and infinities are holes.
     matrix
         (3, 3) camera matrix at this size.
-
-    Raises
-    ------
-    ValueError
-        If depth is neither.
     """
-    if depth.dtype == np.uint16:
-        image = rr.DepthImage(depth, meter=MILLIMETRES)
-    elif depth.dtype.kind == "f":
-        image = rr.DepthImage(np.where(np.isfinite(depth), depth, 0).astype(np.float32), meter=1.0)
-    else:
-        raise ValueError(f"depth must be uint16 millimetres or floats in metres, got {depth.dtype}")
+    stored, per_metre = as_stored(depth)
     recording.log(path, rr.Pinhole(image_from_camera=matrix, width=depth.shape[1], height=depth.shape[0]))
-    recording.log(f"{path}/depth", image)
+    recording.log(f"{path}/depth", rr.DepthImage(stored, meter=per_metre))
 
 
 if __name__ == "__main__":

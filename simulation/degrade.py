@@ -6,8 +6,8 @@ from torch import Tensor
 
 from bridgenet_infer.pipeline.resample import resize_bicubic
 
-PILLOW = "Pillow bicubic"
-LR_KERNELS = (PILLOW, "OpenCV bicubic", "area", "nearest")
+PILLOW, NEAREST = "Pillow bicubic", "nearest"
+LR_KERNELS = (PILLOW, "OpenCV bicubic", "area", NEAREST)
 """How depth gets small: antialiased bicubic (the published inputs), plain bicubic, block means, their centre pixels."""
 
 
@@ -40,7 +40,7 @@ def make_lr(truth: Tensor, scale: float, eight_bit: bool, kernel: str = PILLOW) 
         return rounded(F.interpolate(truth, size, mode="bicubic", align_corners=False))
     if kernel == "area":
         return rounded(F.interpolate(truth, size, mode="area"))
-    if kernel == "nearest":
+    if kernel == NEAREST:
         return F.interpolate(truth, size, mode="nearest-exact")
     raise ValueError(f"kernel must be one of {', '.join(LR_KERNELS)}, got {kernel!r}")
 

@@ -10,16 +10,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import trimesh
 
 from bridgenet_infer.arrays import Array
 from simulation.observe import observe
-from simulation.raycast import Camera, build_scene, default_camera, render
+from simulation.raycast import Camera, default_camera
 from simulation.recordings import Recorder
+from simulation.walk import walk
 
 RGB, DEPTH, INFO = "/camera/color/image_raw", "/camera/aligned_depth_to_color/image_raw", "/camera/color/camera_info"
 FRAME_ID = "camera_color_optical_frame"
-SCENE, SENSOR, SCALE = 2014, "time_of_flight", 4
+SENSOR, SCALE = "time_of_flight", 4
 SIZE = (320, 240)  # width, height
 START, PERIOD = 1_760_000_000_000_000_000, 100_000_000  # nanoseconds: ten frames a second
 
@@ -37,16 +37,8 @@ def main() -> None:
 
 
 def render_walk(camera: Camera, frames: int) -> Iterable[tuple[Array, Array]]:
-    """RGB (H, W, 3) uint8 and LR depth (H / 4, W / 4) uint16 millimetres, holes 0, of every frame.
-
-    The camera goes 30 mm a frame to the right and turns back towards the things on the table.
-    """
-    scene = build_scene(SCENE)
-    for index in range(frames):
-        step = index - (frames - 1) / 2
-        pose = trimesh.transformations.euler_matrix(np.radians(-12), np.radians(-0.8 * step), 0)
-        pose[:3, 3] = [0.2 + 0.03 * step, 0, 0.35]
-        rgb, depth = render(scene, camera, pose, seed=index)
+    """RGB (H, W, 3) uint8 and LR depth (H / 4, W / 4) uint16 millimetres, holes 0, of every frame."""
+    for index, (rgb, depth) in enumerate(walk(camera, frames)):
         metres = observe(rgb, depth, SENSOR, SCALE, seed=index)
         yield rgb, (metres * 1000 + 0.5).astype(np.uint16)
 

@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, settings
 from bridgenet_infer.graph import BridgeNet
 from bridgenet_infer.upsampler import DepthUpsampler
 from bridgenet_infer.weights import Checkpoint
-from datasets.folder import data_folder
 from testing import tiny
 from testing.command_lines import ParsedError
 
@@ -38,14 +37,6 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def shipped() -> DepthUpsampler:
     return DepthUpsampler.from_pretrained("default", device="cpu")
-
-
-@pytest.fixture(scope="session")
-def data_root() -> Path:
-    root = data_folder()
-    if not root.is_dir():
-        pytest.skip(f"real data is absent: {root} (set BRIDGENET_DATA)")
-    return root
 
 
 @pytest.fixture

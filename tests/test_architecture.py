@@ -20,12 +20,13 @@ STEPS = [
 ]  # fmt: skip
 ROOMS = [
     "arrays", "files", "graph", "backends", "tiff", "read", "visualise", "write", "pipeline", "weights", "lens",
-    "geometry", "registration", "alignment", "upsampler", "temporal", "stream", "cli", "export", "demo", "ros", "bags",
+    "geometry", "registration", "alignment", "upsampler", "temporal", "stream", "scans", "cli", "export", "demo", "ros",
+    "bags",
 ]  # fmt: skip
 ABOVE = ("cli", "demo", "ros", "bags", "export")
 LARGEST = 350
 IMPORT_NAMES = {"pillow": "PIL", "opencv-python-headless": "cv2"}
-LAZY = {"openvino.py": {"openvino"}}
+LAZY = {"openvino.py": {"openvino"}, "record3d.py": {"lzfse"}}
 
 
 def module_name(path: Path) -> str:

@@ -13,10 +13,11 @@ from PIL import Image
 
 from benchmarks.accuracy.examples import deviation
 from bridgenet_infer import DepthUpsampler, UpsampledDepth, read_depth, read_rgb, upsample_depth
+from bridgenet_infer.demo.compare import bicubic
 from bridgenet_infer.pipeline.resample import resize_bicubic
 from bridgenet_infer.pipeline.restore import nearest
 from bridgenet_infer.pipeline.validate import DEPTH_DTYPES
-from examples.compare import bicubic, errors
+from examples.compare import errors
 
 dtypes = st.sampled_from(DEPTH_DTYPES)
 sides = st.integers(2, 12)

@@ -124,8 +124,11 @@ def test_points_project_back_and_intrinsics_scale() -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"depth": np.ones(3)}, "depth must be"), ({"rgb_from_depth": 2 * np.eye(4)}, "rotation"),
-     ({"rgb_matrix": np.eye(4)}, "rgb_matrix"), ({"scale": 0}, "scale")],
+    [({"depth": np.ones(3)}, "depth must be"), ({"depth": np.ones((4, 4), bool)}, "depth must be"),
+     ({"rgb_from_depth": 2 * np.eye(4)}, "rotation"), ({"rgb_from_depth": np.full((4, 4), np.inf)}, "rgb_from_depth"),
+     ({"depth_matrix": np.full((3, 3), np.nan)}, "depth_matrix"), ({"rgb_matrix": np.eye(4)}, "rgb_matrix"),
+     ({"rgb_matrix": np.zeros((3, 3))}, "rgb_matrix"), ({"rgb_size": (0, 5)}, "rgb_size"), ({"scale": 0}, "scale"),
+     ({"scale": np.nan}, "scale")],
 )  # fmt: skip
 def test_wrong_arguments_are_named(change: dict[str, object], message: str) -> None:
     arguments = {"depth": np.ones((4, 4)), "depth_matrix": np.eye(3), "rgb_matrix": np.eye(3),

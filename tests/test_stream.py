@@ -145,7 +145,7 @@ def test_close_can_drop_what_waits_and_ends_the_thread() -> None:
     stream.close()
 
 
-@pytest.mark.parametrize("options", [{"maxsize": 0}, {"drop": "some"}])
+@pytest.mark.parametrize("options", [{"maxsize": 0}, {"maxsize": 1.5}, {"drop": "some"}])
 def test_wrong_options_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="must be"):
         DepthStream(lambda rgb, depth: depth, **options)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from bridgenet_infer.files import write_atomically
 SCALES = ("x2", "x4", "x8", "x16")
 COLUMNS = (
     *("step", "seconds", "loss_dsr", "loss_mde", *SCALES),
-    *(f"{figure}_{scale}" for figure in ("score", "far", "unguided") for scale in SCALES),
+    *(f"{figure}_{scale}" for figure in ("score", "far", "unguided", "nearest") for scale in SCALES),
     "sensed_x8",
 )
 

@@ -16,7 +16,7 @@ from bridgenet_infer.pipeline.holes import fill_holes
 from bridgenet_infer.pipeline.resample import resize_bicubic
 from bridgenet_infer.upsampler import DepthUpsampler
 from bridgenet_infer.weights import Checkpoint
-from simulation.degrade import make_lr, to_eight_bit
+from simulation.degrade import NEAREST, PILLOW, make_lr, to_eight_bit
 from simulation.sensors import SENSORS, disturb_guide, millimetres_to_disparity, sense_disparity
 from training.pool import read_scene
 
@@ -57,23 +57,21 @@ def validate(model: Network, scenes: list[Scene], scales: tuple[int, ...], devic
     Returns
     -------
     For each scale "x8", the MAD in grey levels; "score_x8", the MAD as a share of bicubic's; "far_x8", the same share
-    away from a far patch in the LR depth; and "unguided_x8", the same share with plain grey in place of RGB. All are
-    means over the groups of scenes, so that large images count as much as many small ones. Score and far together
-    decide on releases. A network that does as well unguided ignores RGB.
+    away from a far patch in the LR depth; "unguided_x8", the same share with plain grey in place of RGB; and
+    "nearest_x8", the share where LR depth is made by nearest neighbour, as few cameras average. All are means over the
+    groups of scenes, so that large images count as much as many small ones. Score and far together decide on releases.
+    A network that does as well unguided ignores RGB.
     """
     upsampler = DepthUpsampler(Checkpoint(model), device=device)
     means: dict[str, float] = {}
     for scale in scales:
         groups: dict[str, list[tuple[float, ...]]] = defaultdict(list)
         for scene in scenes:
-            truth = torch.from_numpy(scene.truth.astype(np.float32))[None, None]
-            lr = make_lr(truth, scale, eight_bit=True)
-            lr = lr.clamp(min=1)  # 0 would be read as a hole
-            bicubic = to_eight_bit(resize_bicubic(lr, (scene.truth.shape[0], scene.truth.shape[1])))[0, 0].numpy()
-            samples = lr[0, 0].numpy()
-            prediction = upsampler(scene.rgb, samples.astype(np.uint8), scale)
-            unguided = upsampler(np.full_like(scene.rgb, GREY), samples.astype(np.uint8), scale)
-            patched, elsewhere = _with_far_patch(samples, scale)
+            samples, bicubic = _shrink(scene, scale, PILLOW)
+            picked, bicubic_of_picked = _shrink(scene, scale, NEAREST)
+            prediction, of_picked = (upsampler(scene.rgb, lr, scale) for lr in (samples, picked))
+            unguided = upsampler(np.full_like(scene.rgb, GREY), samples, scale)
+            patched, elsewhere = _with_far_patch(samples.astype(np.float32), scale)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the patch looks like a mark for holes
                 beside_far = np.rint(upsampler(scene.rgb, patched, scale).astype(np.float32))
@@ -84,17 +82,28 @@ def validate(model: Network, scenes: list[Scene], scales: tuple[int, ...], devic
                     _mad(scene, beside_far, scene.valid & elsewhere),
                     _mad(scene, bicubic, scene.valid & elsewhere),
                     _mad(scene, unguided, scene.valid),
+                    _mad(scene, of_picked, scene.valid),
+                    _mad(scene, bicubic_of_picked, scene.valid),
                 )
             )
-        rows = np.array([np.mean(rows, 0) for rows in groups.values()]).reshape(-1, 5)
-        ours, bicubics, far, far_bicubics, unguided_errors = rows.T
+        rows = np.array([np.mean(rows, 0) for rows in groups.values()]).reshape(-1, 7)
+        ours, bicubics, far, far_bicubics, unguided_errors, picked_errors, picked_bicubics = rows.T
         means |= {
             f"x{scale}": float(ours.mean()),
             f"score_x{scale}": float((ours / bicubics).mean()),
             f"far_x{scale}": float((far / far_bicubics).mean()),
             f"unguided_x{scale}": float((unguided_errors / bicubics).mean()),
+            f"nearest_x{scale}": float((picked_errors / picked_bicubics).mean()),
         }
     return means
+
+
+def _shrink(scene: Scene, scale: int, kernel: str) -> tuple[npt.NDArray[np.uint8], Array]:
+    """LR depth by one of `LR_KERNELS`, and its bicubic enlargement in whole grey levels."""
+    truth = torch.from_numpy(scene.truth.astype(np.float32))[None, None]
+    lr = make_lr(truth, scale, eight_bit=True, kernel=kernel).clamp(min=1)  # 0 would be read as a hole
+    bicubic = to_eight_bit(resize_bicubic(lr, (scene.truth.shape[0], scene.truth.shape[1])))
+    return lr[0, 0].numpy().astype(np.uint8), bicubic[0, 0].numpy()
 
 
 def _with_far_patch(lr: Array, scale: int) -> tuple[Array, Mask]:

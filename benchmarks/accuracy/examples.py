@@ -12,9 +12,10 @@ from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler, read_depth, read_rgb
 from bridgenet_infer.arrays import Array
+from bridgenet_infer.demo.compare import bicubic
 from bridgenet_infer.pipeline.holes import fill_holes
 from examples import FOLDER
-from examples.compare import bicubic, errors
+from examples.compare import errors
 
 EXAMPLES = ("desk", "street")
 MEASURES = ("error mm", "deviation %", "worst %", "bias %")

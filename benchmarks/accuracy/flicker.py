@@ -104,7 +104,7 @@ def measure_far_object(
         lr = np.where(far, FAR_TIMES * still.max(), still)
         results: dict[str, Array] = {"bicubic": bicubic(lr, depth.shape)}
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*if that marks holes")  # it does not
+            warnings.filterwarnings("ignore", message=".*if this value marks holes")  # it does not
             results |= {upsampler.name: upsampler(rgb, lr, scale) for upsampler in upsamplers}
         for name, result in results.items():
             stack.setdefault(name, []).append((result - depth) * 1000)

@@ -10,7 +10,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +17,6 @@ import torch
 from benchmarks.accuracy.baselines import bicubic, nearest, round_to
 from benchmarks.accuracy.joint_bilateral import joint_bilateral
 from benchmarks.accuracy.metrics import bias, edge_mad, mad, rmse
-from benchmarks.accuracy.pictures import error_map
 from benchmarks.accuracy.published import PUBLISHED
 from benchmarks.accuracy.trials import Trial, degraded, published
 from benchmarks.command import command_line
@@ -26,7 +24,6 @@ from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array, Mask
 from bridgenet_infer.pipeline.holes import fill_holes
-from bridgenet_infer.write import write_picture
 from datasets.scenes import MIDDLEBURY_2005, middlebury2005
 from simulation.sensors import SENSORS
 
@@ -70,11 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scores, seconds = score_scale(ours, trials, scale, options.joint_bilateral, options.self_ensemble)
         others = {} if options.degrade else _published(scale)
         print(f"\n{format_scale(scale, scores, others)}\n")
-        for name, upsampler in ours.items():
+        for name in ours:
             print(f"{verdict(scale, scores, name)}; {seconds[name]:.1f} s for {len(scenes)} images")
-            if options.pictures:
-                for scene, trial in zip(scenes, trials, strict=True):
-                    draw_errors(upsampler, trial, scale, options.out / name / f"{scene.name.lower()}_x{scale}.png")
         with_means = {method: {name: [*v, _mean(v)] for name, v in by.items()} for method, by in scores.items()}
         result[f"x{scale}"] = {"scores": with_means}
     write_result(options.out / "quality.json", result, loaded)
@@ -114,14 +108,6 @@ def score_scale(
             for name, measure in MEASURES.items():
                 by_measure[name].append(measure(scored, trial.truth, trial.mask))
     return scores, seconds
-
-
-def draw_errors(upsampler: DepthUpsampler, trial: Trial, scale: int, path: Path) -> None:
-    """RGB, bicubic's errors and ours, side by side."""
-    plain = baselines(trial, scale, with_filter=False)[BICUBIC]
-    ours = upsampler(trial.rgb, trial.lr, scale)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(path, error_map(trial.rgb, trial.as_scored(plain), trial.as_scored(ours), trial.truth))
 
 
 def self_ensemble(upsampler: DepthUpsampler, rgb: Array, lr: Array, scale: int) -> Array:
@@ -205,7 +191,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--guide-shift", type=float, default=1.0, help="misregistration with --degrade, HR pixels")
     parser.add_argument("--self-ensemble", action="store_true", help="ours: mean over eight flips and transpositions")
     parser.add_argument("--no-joint-bilateral", dest="joint_bilateral", action="store_false", help="skip the filter")
-    parser.add_argument("--pictures", action="store_true", help="write error maps")
     options = parser.parse_args(arguments)
     if options.degrade and options.self_ensemble:
         parser.error("--self-ensemble is for the published inputs")

@@ -13,21 +13,19 @@ from dataclasses import asdict, dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from benchmarks.accuracy.baselines import bicubic, nearest, round_to
-from benchmarks.accuracy.joint_bilateral import joint_bilateral
 from benchmarks.accuracy.metrics import rmse
-from benchmarks.accuracy.pictures import depth_row
+from benchmarks.accuracy.quality import BICUBIC, JOINT_BILATERAL, NEAREST, baselines
+from benchmarks.accuracy.trials import Trial
 from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array
 from bridgenet_infer.pipeline.holes import fill_holes
-from bridgenet_infer.write import write_picture
 from datasets.scenes import RgbdScene, rendered_scenes, sensor_frames, unregistered_frames
 
-BASELINES = ("nearest", "bicubic", "joint bilateral")
+BASELINES = (NEAREST, BICUBIC, JOINT_BILATERAL)
 SCENES = {"sensor": sensor_frames, "unregistered": unregistered_frames, "rendered": rendered_scenes}
 
 
@@ -62,9 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         scenes = SCENES[options.scenes]()
         loaded = [DepthUpsampler.from_pretrained(name, device=options.device) for name in options.weights]
-        drawn = [next(scene for scene in scenes if scene.name == name) for name in options.pictures]
-    except (OSError, ValueError, StopIteration) as error:
-        print(f"error: {error or 'no such frame'}", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
     kept, result = True, dict[str, object]()
     for scale in options.scales:
@@ -72,9 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scores = [score_frame(ours, prepare(scene, scale), scale) for scene in scenes]
         print(f"x{scale}, masked RMSE in mm\n\n{format_scores(scores)}\n")
         result[f"x{scale}"] = {score.name: asdict(score) for score in scores}
-        options.out.mkdir(parents=True, exist_ok=True)
-        for scene in drawn:
-            write_picture(options.out / f"{scene.name}_x{scale}.png", draw(ours, prepare(scene, scale), scale))
         kept &= all(score.keeps_contract for score in scores)
     write_result(options.out / f"{options.scenes}.json", result, loaded)
     return 0 if kept else 1
@@ -107,18 +101,14 @@ def prepare(scene: RgbdScene, scale: int) -> Frame:
 def score_frame(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: int) -> FrameScore:
     """Restore one frame by every method; ours through the public API."""
     size = frame.truth.shape
-    filled = fill_holes(frame.lr.astype(np.float32), frame.lr > 0)
-    d_up = bicubic(filled, size)
-    guide = torch.from_numpy(frame.rgb.astype(np.float32)).permute(2, 0, 1).contiguous()
-    filtered = joint_bilateral(torch.from_numpy(d_up.copy()), guide, scale).numpy()
-    plain = dict(zip(BASELINES, (nearest(filled, size), d_up, filtered), strict=True))
-    results = {name: round_to(depth, np.uint16, least=1) for name, depth in plain.items()}
     valid = nearest(frame.lr > 0, size)
+    mask = (frame.truth > 0) & valid
+    plain = baselines(Trial(frame.rgb, frame.lr, frame.truth, mask, np.asarray), scale, with_filter=True)
+    results = {name: round_to(depth, np.uint16, least=1) for name, depth in plain.items()}
     keeps_contract = True
     for name, upsampler in upsamplers.items():
         results[name] = upsampler(frame.rgb, frame.lr, scale)
         keeps_contract &= bool(results[name].dtype == np.uint16 and np.array_equal(results[name] != 0, valid))
-    mask = (frame.truth > 0) & valid
     return FrameScore(
         name=frame.name,
         rmse={name: rmse(depth, frame.truth, mask) for name, depth in results.items()},
@@ -126,14 +116,6 @@ def score_frame(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: i
         keeps_contract=keeps_contract,
         notes=frame.notes,
     )
-
-
-def draw(upsamplers: Mapping[str, DepthUpsampler], frame: Frame, scale: int) -> npt.NDArray[np.uint8]:
-    """RGB, LR input, bicubic, and the result of every up-sampler."""
-    size = frame.truth.shape
-    seen = nearest(frame.lr, size)
-    smooth = np.where(seen > 0, bicubic(fill_holes(frame.lr.astype(np.float32), frame.lr > 0), size), 0)
-    return depth_row(frame.rgb, [seen, smooth, *(each(frame.rgb, frame.lr, scale) for each in upsamplers.values())])
 
 
 def format_scores(scores: Sequence[FrameScore]) -> str:
@@ -158,7 +140,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = command_line(__doc__, "sensor", ["default"])
     parser.add_argument("--scenes", choices=list(SCENES), default="sensor")
     parser.add_argument("--scales", type=int, nargs="+", choices=range(2, 17), metavar="2..16", default=[4, 8, 16])
-    parser.add_argument("--pictures", nargs="*", default=[], metavar="FRAME", help="write these frames' results")
     parser.add_argument("--device", help="cpu or cuda; a GPU by default if there is one")
     return parser.parse_args(arguments)
 

@@ -24,7 +24,7 @@ class Trial:
     lr
         (h, w) uint8 grey levels, or uint16 millimetres with holes 0.
     truth
-        (H, W) uint8 grey levels.
+        (H, W) uint8 grey levels, or uint16 millimetres.
     mask
         (H, W) bool: what is scored, None for all pixels.
     to_grey
@@ -33,7 +33,7 @@ class Trial:
 
     rgb: npt.NDArray[np.uint8]
     lr: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-    truth: npt.NDArray[np.uint8]
+    truth: Array
     mask: Mask | None
     to_grey: Callable[[Array], Array]
 

@@ -131,7 +131,7 @@ def _sky(method: Method, scene: RgbdScene, scale: int) -> dict[str, float]:
 
 def _call(method: Method, rgb: Array, lr: Array, scale: int) -> Array:
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*if that marks holes")  # it does not
+        warnings.filterwarnings("ignore", message=".*if this value marks holes")  # it does not
         return method(rgb, lr, scale)
 
 

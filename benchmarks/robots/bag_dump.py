@@ -4,8 +4,6 @@
 sqlite3 by the standard library and the same package's decoder. Imports nothing of this project nor of rosbags.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import sys

@@ -4,9 +4,6 @@ Writes the desk as a ROS 1 .bag, a ROS 2 sqlite3 and an mcap bag, runs the comma
 with what came out, as the readers of `benchmarks.robots.bag_dump` see both.
 """
 
-from __future__ import annotations
-
-import argparse
 import json
 import subprocess
 import sys
@@ -16,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_json
 from bridgenet_infer.read import read_depth, read_rgb
 from examples import DESK
@@ -38,10 +36,8 @@ class ReaderMissing(Exception):
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "bags", "default")
     parser.add_argument("--frames", type=int, default=10)
-    parser.add_argument("--weights", default="default")
-    parser.add_argument("--out", type=Path, default=Path("out", "bags"))
     options = parser.parse_args()
     rgb, depth = read_rgb(DESK / "rgb.png"), read_depth(DESK / "depth_lr.png")
     stamps = [1_700_000_000_000_000_000 + i * 10**8 for i in range(options.frames)]

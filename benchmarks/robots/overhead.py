@@ -7,28 +7,24 @@ objects, a pair whenever the last result was published. The second table has nea
 what is left is the time of everything else.
 """
 
-from __future__ import annotations
-
-import argparse
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.accuracy.baselines import nearest
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.ros.messages import image_fields
 from bridgenet_infer.ros.node import DepthNode
 from bridgenet_infer.stream import DepthStream
 
-Array = npt.NDArray[Any]
 Upsample = Callable[[Array, Array], Any]
 SCALE = 8
 PATIENCE = 120  # seconds for one frame
@@ -36,12 +32,10 @@ PATIENCE = 120  # seconds for one frame
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", default="default")
+    parser = command_line(__doc__, "overhead", "default")
     parser.add_argument("--size", type=int, nargs=2, default=[480, 640], metavar=("H", "W"))
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--frames", type=int, default=2, help="per turn")
-    parser.add_argument("--out", type=Path, default=Path("out", "overhead"))
     options = parser.parse_args()
     upsampler = DepthUpsampler.from_pretrained(options.weights)
     pair = frame(options.size[0], options.size[1])

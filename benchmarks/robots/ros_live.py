@@ -4,9 +4,6 @@ A ROS master, the node, and a peer that publishes the desk at a rate and receive
 `testing.ros_world` names.
 """
 
-from __future__ import annotations
-
-import argparse
 import json
 import sys
 import tempfile
@@ -15,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.command import command_line
 from benchmarks.report import write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.read import read_depth, read_rgb
@@ -24,11 +22,9 @@ from testing.ros_world import Array, Exchange, Frame, Request, run_peer, running
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "ros_live", "default")
     parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--rate", type=float, default=10, help="Hz")
-    parser.add_argument("--weights", default="default")
-    parser.add_argument("--out", type=Path, default=Path("out", "ros_live"))
     options = parser.parse_args()
     rgb, depth = read_rgb(DESK / "rgb.png"), read_depth(DESK / "depth_lr.png")
     interval = round(1e9 / options.rate)

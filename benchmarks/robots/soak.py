@@ -6,23 +6,19 @@ often). Measured are the resident size after the warm-up, in the middle and at t
 accounted for. Linux only (/proc).
 """
 
-from __future__ import annotations
-
-import argparse
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.stream import DepthStream, StreamResult
 from testing.memory import resident_mb
 
-Array = npt.NDArray[Any]
 RGB_SIZE, LR_SIZE = (48, 64), (12, 16)
 FEEDS: dict[str, tuple[Literal["none", "oldest"], float]] = {  # what is dropped; frames per frame that can be worked on
     "blocking": ("none", float("inf")),
@@ -56,11 +52,9 @@ class Soak:
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__, "soak", "default")
     parser.add_argument("--frames", type=int, default=10000)
-    parser.add_argument("--weights", default="default")
     parser.add_argument("--feeds", nargs="+", choices=list(FEEDS), default=list(FEEDS))
-    parser.add_argument("--out", type=Path, default=Path("out", "soak"))
     options = parser.parse_args()
     upsampler = DepthUpsampler.from_pretrained(options.weights)
     runs = {}

@@ -1,7 +1,5 @@
 """A node with a clock around its up-sampler and its network: `timed_node ros1 TIMELINE ...`, for `ros_live`."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time

@@ -83,7 +83,6 @@ def main() -> None:
         add_whole_runs(result, options.weights, options.megapixels)
         if len(options.megapixels) > 1:
             print(format_growth(result["growth"]))
-            plot(figures, result["growth"], options.out)
     write_result(options.out / "speed.json", result, loaded.values())
     print(f"\nwritten: {options.out}")
 
@@ -236,31 +235,6 @@ def format_growth(growth: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
         cells = [[f"{row[key]:.4g}" for key in columns] for row in rows]
         blocks.append(f"\n{name}: time grows as pixels ^ {slope(rows):.3f}\n{text_table(columns, cells)}")
     return "\n".join(blocks)
-
-
-def plot(
-    figures: Mapping[str, Mapping[str, float]], growth: Mapping[str, Sequence[Mapping[str, float]]], folder: Path
-) -> None:
-    """latency.png (bars) and growth.png (log-log)."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    folder.mkdir(parents=True, exist_ok=True)
-    bars, axes = pyplot.subplots(figsize=(9, 4))
-    axes.barh(list(figures), [row["p50 ms"] for row in figures.values()])
-    axes.set(xlabel=f"ms, {WIDTH} x {HEIGHT}, median")
-    bars.tight_layout()
-    bars.savefig(folder / "latency.png", dpi=120)
-    lines, axes = pyplot.subplots(figsize=(6, 5))
-    for name, rows in growth.items():
-        points = [(row["MP"], row["seconds"]) for row in rows]
-        axes.plot(*zip(*points, strict=True), marker="o", label=f"{name}, slope {slope(rows):.3f}")
-    axes.set(xscale="log", yscale="log", xlabel="megapixels", ylabel="s")
-    axes.legend()
-    lines.savefig(folder / "growth.png", dpi=120)
-    pyplot.close("all")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from benchmarks.tables.results import Result
 from benchmarks.tables.runs import DEFAULT, INT8, OPENVINO
 
 NETWORKS = {DEFAULT: "`default`", OPENVINO: "`default` in OpenVINO, float32", INT8: "`default-int8`"}
-FEEDS = {"blocking": "blocking", "camera": "camera", "flood": "flood"}
 YES = {True: "yes", False: "no"}
 
 

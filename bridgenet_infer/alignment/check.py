@@ -15,14 +15,12 @@ from .edges import Edges, Floats, Size, coarser, correlate, depth_edges, image_e
 
 Mirroring = Literal["none", "horizontal", "vertical"]
 
-FINE, FINEST, COARSE = (
-    320,
-    640,
-    160,
-)  # cells along the longer side: two pixels each beyond 320, and a grid for the poses
+FINE, COARSE = 640, 160  # cells along the longer side, of the grid for the shift and of that for the poses
 REACH = 1 / 8  # of the longer side: the largest shift
 ZOOMS = (0.8, 0.84, 0.87, 0.9, 0.93, 0.96, 1.0, 1.04, 1.075, 1.11, 1.15, 1.19, 1.25)
 PLAY, PLAY_SAMPLES = 2.0, 0.25  # RGB pixels and LR samples: depth that is off by the larger of both lies well
+WORTH = 0.9  # of the fit in another pose, since a plain shift is likelier
+FAINT = 0.05  # crests that are fainter tell nothing
 BLOCKS = 7  # along each side
 STRONG, CLEAR = 2.1, 2.5  # standard errors, and deviations of the coarse correlation
 FEWEST = 12  # LR samples along the shorter side
@@ -129,27 +127,29 @@ def check_alignment(rgb: Any, lr_depth: Any, *, invalid: float | None = None) ->
 
 def _compare(image: Array, depth: Array, valid: Mask) -> AlignmentCheck:
     size = image.shape[0], image.shape[1]
-    fine = _grid(size, max(FINE, min(max(size) / 2, FINEST)))
+    fine = _grid(size, FINE)
     coarse = _grid(size, COARSE)
     of_image = image_edges(image, fine)
     image_summary = coarser(of_image, coarse)
     pixel = size[0] / fine[0]  # RGB pixels per cell of the fine grid
     play = max(PLAY, PLAY_SAMPLES * size[0] / depth.shape[0]) / pixel
     lying = depth_edges(depth, valid, fine)
+    summary = coarser(lying, coarse)
     reach = round(REACH * max(coarse))
     per_coarse = fine[0] / coarse[0]
 
     own = _Fit(of_image, lying, AS_IT_LIES).refine((0.0, 0.0), play)
     candidates, spread = [], 0.0
     for pose in _poses(size, (depth.shape[0], depth.shape[1])):
-        edges = depth_edges(depth, valid, fine[::-1]) if pose.turn in (90, 270) else lying
-        fit = correlate(image_summary, coarser(pose.apply(edges), coarse), reach)
+        across = pose.turn in (90, 270)
+        edges = depth_edges(depth, valid, fine[::-1]) if across else lying
+        fit = correlate(image_summary, pose.apply(coarser(edges, coarse[::-1]) if across else summary), reach)
         place = np.unravel_index(fit.argmax(), fit.shape)
         candidates.append((float(fit.max()), pose, edges, [(int(k) - reach) * per_coarse for k in place]))
         spread = max(spread, float(fit.std()))
     chosen = [candidates[0], max(candidates[1:], key=lambda each: each[0])]
     found = [_Fit(of_image, edges, pose).refine((dy, dx), per_coarse + 1) for _, pose, edges, (dy, dx) in chosen]
-    best = max([own, *found], key=lambda each: each.score)
+    best = max([own, *found], key=lambda each: each.score * (1 if each.pose == AS_IT_LIES else WORTH))
     gains = best.by_block - own.by_block
     evidence = float(gains.sum() / max(np.linalg.norm(gains), 1e-9))
     clearness = (best.score - own.score) / max(per_coarse**2 * spread, 1e-9)
@@ -175,7 +175,7 @@ class _Fit:
     def __init__(self, of_image: Edges, of_depth: Edges, pose: _Pose) -> None:
         self.pose, self.of_image = pose, of_image
         posed = of_depth if pose.zoom != 1 else pose.apply(of_depth)
-        rows, columns = np.nonzero(posed)
+        rows, columns = np.nonzero(np.abs(posed) > FAINT)
         self.edges = np.conj(posed[rows, columns])
         middle = (np.array(of_image.shape) - 1) / 2
         self.places = (np.stack((rows, columns), -1) - middle) * pose.zoom + middle
@@ -184,7 +184,7 @@ class _Fit:
 
     def refine(self, start: tuple[float, float], radius: float) -> _Fit:
         """Settle on the best shift (rows, columns) within a radius of a start."""
-        side = int(radius)
+        side, start = int(radius), (round(start[0]), round(start[1]))  # of whole cells, as products are
         steps = np.arange(-side, side + 1)
         scores = np.array([[self._products(start[0] + dy, start[1] + dx).sum() for dx in steps] for dy in steps])
         scores[np.hypot(*np.meshgrid(steps, steps)) > max(radius, 1)] = -np.inf

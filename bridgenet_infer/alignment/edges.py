@@ -20,7 +20,8 @@ Size = tuple[int, int]
 SOFT = 0.8  # cells: sigma of the blur that lets jagged edges meet
 USUAL = 0.9  # quantile of an image's edges that has half of the full strength
 STEEP = 0.003  # least relative step of depth per sample that has half of the full strength
-SURFACE = 3.0  # samples: depth that changes alike so far around is a slope, not an edge
+APART = 1.0  # samples to both sides of a step, where depth changes little; beside a crease one side stays a slope
+MEETING = 1.5  # cells: sigma of the blur that lets crests meet image edges, after both have their full strength
 LEAST = 1e-9
 
 
@@ -34,13 +35,15 @@ def image_edges(rgb: Array, size: Size) -> Edges:
         across += 2 * dx * dy
     edges = _as_complex(np.dstack([cv2.GaussianBlur(part, (0, 0), SOFT) for part in (along, across)]))
     strength = np.abs(edges)
-    return np.asarray(edges / (strength + np.quantile(strength, USUAL) + LEAST), np.complex64)
+    edges = edges / (strength + np.float32(np.quantile(strength, USUAL) + LEAST))
+    return _as_complex(cv2.GaussianBlur(_as_channels(edges), (0, 0), MEETING))
 
 
 def depth_edges(depth: Array, valid: Mask, size: Size) -> Edges:
     """Edges of LR depth (h, w) on a grid of (rows, columns), thin: only the crest of each step is kept.
 
-    The crest is where depth itself changes most, since averaging mixes depth, not its logarithm.
+    A crest stands out on both sides, so that slopes and creases, which have no step, are no edges. It is where depth
+    itself changes most, since averaging mixes depth, not its logarithm.
     """
     usual = np.median(depth[valid]) if valid.any() else 1
     samples = np.where(valid, depth, usual).astype(np.float32) / np.float32(usual)
@@ -49,11 +52,11 @@ def depth_edges(depth: Array, valid: Mask, size: Size) -> Edges:
     dense = _resize(samples, size)
     dx, dy = _gradient(dense)
     step = cv2.magnitude(dx, dy) * np.float32(max(fine, 1))
-    relative = step / (_mean(dense, 1.5 * fine) + np.float32(0.1))
-    relative = np.maximum(relative - _mean(relative, 2 * SURFACE * fine), 0)
-    relative *= _is_crest(step, dx, dy) & (_resize(known, size, cv2.INTER_NEAREST) > 0)
+    crest = _standing_out(step, dx, dy, max(APART * fine, 1.0)) * (_resize(known, size, cv2.INTER_NEAREST) > 0)
+    relative = crest / (_mean(dense, 1.5 * fine) + np.float32(0.1))
     steps = relative[relative > 0]
-    return _double(dx, dy, relative / (relative + max(np.median(steps) if len(steps) else 0, STEEP)))
+    strength = relative / (relative + max(np.median(steps) if len(steps) else 0, STEEP))
+    return _double(dx, dy, strength * strength)
 
 
 def coarser(edges: Edges, size: Size) -> Edges:
@@ -80,14 +83,18 @@ def correlate(image: Edges, depth: Edges, reach: int) -> Floats:
     return np.roll(fit, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1]
 
 
-def _is_crest(step: Floats, dx: Floats, dy: Floats) -> Mask:
-    """Whether a step is the largest along its own direction, one cell to each side."""
+def _standing_out(step: Floats, dx: Floats, dy: Floats, far: float) -> Floats:
+    """How much a step exceeds those that lie `far` cells to both sides; 0 where it is no crest."""
     length = cv2.magnitude(dx, dy) + np.float32(LEAST)
     across, down = dx / length, dy / length
     y, x = np.mgrid[: step.shape[0], : step.shape[1]].astype(np.float32)
-    before = cv2.remap(step, x - across, y - down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    after = cv2.remap(step, x + across, y + down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray((step >= before) & (step > after))
+
+    def at(cells: float) -> Floats:
+        place = x + np.float32(cells) * across, y + np.float32(cells) * down
+        return cv2.remap(step, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+    is_crest = (step >= at(-1)) & (step > at(1))
+    return np.asarray(np.maximum(step - np.maximum(at(-far), at(far)), 0) * is_crest)
 
 
 def _double(dx: Floats, dy: Floats, strength: Floats) -> Edges:

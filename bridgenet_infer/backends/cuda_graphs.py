@@ -82,9 +82,10 @@ class Replay:
             graph.replay()
         except RuntimeError as error:
             if not is_out_of_memory(error):
-                warnings.warn(f"no CUDA graph for batches of {tuple(rgb.shape)}: {error}", stacklevel=2)
+                warnings.warn(f"CUDA cannot record batches of {tuple(rgb.shape)} as a graph: {error}", stacklevel=2)
             return None
         if not torch.allclose(result, expected, rtol=0, atol=TOLERANCE, equal_nan=True):
-            warnings.warn(f"the CUDA graph for batches of {tuple(rgb.shape)} gave other results: unused", stacklevel=2)
+            shape = tuple(rgb.shape)
+            warnings.warn(f"the CUDA graph for batches of {shape} gave other results, so it is not used", stacklevel=2)
             return None
         return Recording(graph, inputs[0], inputs[1], result)

@@ -86,7 +86,9 @@ class TileRunner:
                     raise
                 count //= 2
                 self.max_pixels = count * rgb[0, 0].numel()
-                warnings.warn(f"out of memory on {self.device}: going on with batches of {count}", stacklevel=2)
+                warnings.warn(
+                    f"out of memory on {self.device}: the call continues with batches of {count}", stacklevel=2
+                )
         return join(done)
 
     @property
@@ -105,7 +107,9 @@ class TileRunner:
             return result
         if self.dtype != torch.float32:
             if not self.warned:
-                warnings.warn("half precision overflowed: the tiles concerned were run again in float32", stacklevel=2)
+                warnings.warn(
+                    "half precision overflowed in some tiles: they were computed again in float32", stacklevel=2
+                )
                 self.warned = True
             broken = ~finite
             result[broken] = self._forward(rgb[broken], d_up[broken], torch.float32)

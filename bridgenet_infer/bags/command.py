@@ -160,7 +160,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=__version__)
     options = parser.parse_args(plain_numbers(arguments))
     if options.registered and options.extrinsics:
-        parser.error("--registered and --extrinsics cannot both be meant")
+        parser.error("--registered and --extrinsics exclude each other")
     return options
 
 

@@ -108,7 +108,7 @@ class BagWriter:
         topics = [output_topic, output_topic.rpartition("/")[0] + "/camera_info"][: 1 + with_info]
         for connection in self._reader.connections:
             if connection.topic in topics:
-                raise ValueError(f"the bag has {connection.topic} already; name another with --output-topic")
+                raise ValueError(f"the bag has {connection.topic} already; choose another name with --output-topic")
             # a node that was restarted while it was recorded has the same connection twice
             twin = next((c for c in self._reader.connections if _key(c) == _key(connection)), connection)
             try:

@@ -59,7 +59,7 @@ def run_pairs(options: argparse.Namespace) -> int:
     from .report import as_document, errors, has_failed, in_words, misalignment
 
     job = make_job(options)
-    pairs, left_out = find_pairs(job.options)
+    pairs, left_out = find_pairs(job.options, job.scan)
     found, failed = {}, 0
     # a bar for people who watch a folder, not for logs
     with tqdm(total=len(pairs), unit="pair", disable=None if job.many else True) as bar:

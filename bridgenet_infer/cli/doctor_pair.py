@@ -22,7 +22,7 @@ def examine_pair(options: argparse.Namespace) -> bool:
     """
     target = options.output or PICTURE
     if target.suffix.lower() != ".png":
-        raise ValueError(f"-o {target}: the picture is a .png")
+        raise ValueError(f"-o {target}: the name of the picture must end in .png")
     if target.exists() and not options.overwrite:
         raise FileExistsError(f"{target} exists already (--overwrite replaces it)")
     rgb, depth = read_rgb(options.rgb), read_depth(options.depth)

@@ -16,6 +16,7 @@ EXIT_CODES = """exit codes:
   130  interrupted; run again to continue"""
 
 RAY_LAYOUT = ("ray_workers", "ray_cores", "ray_gpus", "ray_threads", "ray_batch")
+MIN_CONFIDENCE = 1
 FORMATS = ("png", "tif", "tiff", "npy", "npz", "pfm", "exr")
 
 
@@ -25,25 +26,43 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(plain_numbers(arguments))
     if options.doctor:
         if (options.rgb is None) != (options.depth is None):
-            parser.error("--doctor takes RGB and DEPTH, or neither")
+            parser.error("--doctor takes both RGB and DEPTH, or neither of them")
         return options
-    if options.rgb is None or options.depth is None or options.output is None:
-        parser.error("RGB, DEPTH and -o/--output are required (or --doctor)")
-    if options.rgb.is_dir() != options.depth.is_dir():
+    if options.rgb is None or options.output is None or _lacks_depth(options):
+        parser.error("RGB, DEPTH and -o/--output are required (or one scan and -o, or --doctor)")
+    if options.depth is None:
+        _settle_scan(parser, options)
+    many = options.depth is None or options.rgb.is_dir()
+    if options.depth is not None and options.rgb.is_dir() != options.depth.is_dir():
         parser.error("RGB and DEPTH must be two files or two folders")
-    if options.output.exists() and options.output.is_dir() != options.rgb.is_dir():
-        parser.error("-o must be a folder for folders, and a file, such as depth.png, for a single pair")
-    if options.rgb.is_dir() and not options.output.is_dir() and options.output.suffix.lower()[1:] in FORMATS:
-        parser.error(f"-o {options.output} names a file, and the results of folders need a folder")
+    if options.depth is not None and options.min_confidence is not None:
+        parser.error("--min-confidence is for scans, which hold confidence")
+    if options.output.exists() and options.output.is_dir() != many:
+        parser.error("-o must be a folder for folders and scans, and a file, such as depth.png, for a single pair")
+    if many and not options.output.is_dir() and options.output.suffix.lower()[1:] in FORMATS:
+        parser.error(f"-o {options.output} names a file, and the results of folders and scans need a folder")
     if options.sgbm and options.per_metre is not None:
-        parser.error("--depth-unit is for depth, and --sgbm says that DEPTH is disparity")
-    if options.format and not options.rgb.is_dir():
-        parser.error("--format is for folders; a single result takes its format from -o")
-    if options.ray and not options.rgb.is_dir():
-        parser.error("--ray is for folders; a single pair needs no workers")
+        parser.error("--depth-unit and --sgbm exclude each other: --sgbm declares DEPTH to be disparity")
+    if options.format and not many:
+        parser.error("--format is for folders and scans; a single result takes its format from -o")
+    if options.ray and not many:
+        parser.error("--ray is for folders and scans; a single pair needs no workers")
     if not options.ray and any(getattr(options, name) != parser.get_default(name) for name in RAY_LAYOUT):
-        parser.error(f"{', '.join(f'--{name}'.replace('_', '-') for name in RAY_LAYOUT)} go with --ray")
+        parser.error(f"{', '.join(f'--{name}'.replace('_', '-') for name in RAY_LAYOUT)} work only with --ray")
     return options
+
+
+def _lacks_depth(options: argparse.Namespace) -> bool:
+    """Whether RGB stands alone and can be no scan."""
+    return options.depth is None and not options.rgb.is_dir() and options.rgb.suffix.lower() != ".r3d"
+
+
+def _settle_scan(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse what a scan answers itself."""
+    if options.sgbm or options.per_metre is not None:
+        parser.error("--depth-unit and --sgbm are not for scans, whose unit is known")
+    if options.min_confidence is None:
+        options.min_confidence = MIN_CONFIDENCE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,14 +77,17 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="?",
         metavar="RGB",
-        help="image (PNG, JPEG, BMP, TIFF, WebP, PPM, PGM, NPY, NPZ) or folder",
+        help="image (PNG, JPEG, BMP, TIFF, WebP, PPM, PGM, NPY, NPZ) or folder; or, without DEPTH, a scan: a folder of "
+        "Stray Scanner, Polycam or ARKitScenes, or a .r3d of Record3D",
     )
     parser.add_argument(
         "depth", type=Path, nargs="?", metavar="DEPTH",
         help="registered LR depth (PNG, TIFF, NPY, NPZ, PFM, EXR), or a folder paired with RGB by file stem",
     )  # fmt: skip
-    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="result file, or folder for folders")
-    parser.add_argument("--format", choices=FORMATS, help="of results in a folder (default: as the LR depth)")
+    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="result file, or folder for folders and scans")
+    parser.add_argument(
+        "--format", choices=FORMATS, help="of results in a folder (default: as the LR depth; png for scans)"
+    )
 
     depth = parser.add_argument_group("depth")
     depth.add_argument("--scale", type=_number_or("auto", float), default="auto", help="2 to 16, or auto (default)")
@@ -75,6 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     depth.add_argument(
         "--sgbm", action="store_true",
         help="DEPTH is disparity of OpenCV's SGBM: int16, 16 steps a pixel, negative is none; the result is the same",
+    )  # fmt: skip
+    depth.add_argument(
+        "--min-confidence", type=int, choices=(0, 1, 2), metavar="LEVEL",
+        help="of scans: depth of lower confidence is a hole; 0 takes all, 1 medium and high (default), 2 high alone",
     )  # fmt: skip
     depth.add_argument("--fill-holes", action="store_true", help="keep holes filled instead of restoring them")
     depth.add_argument(
@@ -148,11 +174,11 @@ def _unit(text: str) -> float:
         per_metre = 0.0
     if 0 < per_metre < 1:  # a step of kilometres: the length of a step was meant
         raise argparse.ArgumentTypeError(
-            f"{text} would make {1 / per_metre:g} m of one step; if a step is {text} m, say --depth-unit "
+            f"{text} would make {1 / per_metre:g} m of one step; if a step is {text} m, use --depth-unit "
             f"{1 / per_metre:g}"
         )
     if not 1 <= per_metre < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be m, mm or how many steps make a metre, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be m, mm or the number of steps in a metre, got {text!r}")
     return per_metre
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PIL import Image
 
-from ..files import remove_leftovers
+from ..files import remove_leftovers, write_atomically
 from ..read import read_depth, read_rgb
+from ..scans import Scan, open_scan
 from ..write import can_hold, check_depth_path, write_depth, write_preview
 from .pairs import Pair
 from .units import check_reach, convert, question_unit, target_dtype, unit_of
@@ -38,11 +39,22 @@ class Outcome:
 
 
 class Job:
-    """One command: its options, and the up-sampler, which is loaded when the first pair needs it."""
+    """One command: its options, its scan if it has one, and the up-sampler, which the first pair loads.
+
+    Raises
+    ------
+    OSError, ValueError, ImportError
+        If its scan cannot be read, see `scans.open_scan`.
+    """
 
     def __init__(self, options: argparse.Namespace) -> None:
+        self.scan: Scan | None = None
+        if options.depth is None:
+            self.scan = open_scan(options.rgb, options.min_confidence)
+            known = {"per_metre": self.scan.per_metre, "format": options.format or "png"}
+            options = argparse.Namespace(**vars(options) | known)
         self.options = options
-        self.many = options.rgb.is_dir()
+        self.many = options.depth is None or options.rgb.is_dir()
         self.loaded: DepthUpsampler | None = None
         Image.MAX_IMAGE_PIXELS = PIXEL_LIMIT  # of the process that works on it
 
@@ -96,9 +108,10 @@ class Job:
         return self.loaded
 
     def _finished(self, pair: Pair) -> bool:
-        """Whether an earlier run has done this pair; a preview that it did not come to is made now."""
+        """Whether an earlier run has done this pair; a camera or preview that it did not come to is made now."""
         for target in pair.targets:
-            if any(target.exists() and target.samefile(source) for source in (pair.rgb, pair.depth)):
+            sources = [source for source in (pair.rgb, pair.depth) if source.exists()]  # not within a file
+            if target.exists() and any(map(target.samefile, sources)):
                 raise ValueError(f"{target} is an input file")
         if len(set(pair.targets)) != len(pair.targets):
             raise ValueError(f"result and preview would both be {pair.output}")
@@ -107,6 +120,8 @@ class Job:
             return False
         if not self.many or pair.output not in existing:
             raise FileExistsError(f"{existing[0]} exists already (--overwrite replaces it)")
+        if pair.camera and pair.camera not in existing:
+            self._write_camera(pair, read_depth(pair.output))
         if pair.preview and pair.preview not in existing:
             from ..pipeline.validate import check_depth  # which imports torch
 
@@ -115,7 +130,12 @@ class Job:
         return True
 
     def _read(self, pair: Pair) -> tuple[Any, Any]:
-        rgb, depth = read_rgb(pair.rgb), read_depth(pair.depth)
+        if self.scan is None:
+            rgb, depth = read_rgb(pair.rgb), read_depth(pair.depth)
+        else:
+            rgb, depth = self.scan.read(pair.output.stem)
+            if pair.camera:
+                self.scan.camera(pair.output.stem, rgb.shape[:2])  # or refused before any work
         if self.options.sgbm:
             if depth.dtype != np.int16:
                 raise ValueError(f"{pair.depth}: --sgbm is for int16, as OpenCV's SGBM makes it, got {depth.dtype}")
@@ -126,7 +146,7 @@ class Job:
 
             known = depth[check_depth(depth, self.options.invalid).valid[0]]
             if question := question_unit(known, per_metre):
-                warnings.warn(f"{question}: is --depth-unit right?", stacklevel=2)
+                warnings.warn(f"{question}; check --depth-unit", stacklevel=2)
             if known.size:
                 check_reach(
                     known.max(), depth.dtype, target_dtype(depth.dtype, pair.output.suffix, per_metre), per_metre
@@ -142,7 +162,7 @@ class Job:
             # .npy holds all that can be up-sampled
             if per_metre is None and can_hold(".npy", dtype) and target_dtype(dtype, output.suffix, 1.0) != dtype:
                 raise ValueError(
-                    f"{error}; or tell its unit, --depth-unit m or mm or how many make a metre, to have it converted"
+                    f"{error}; or convert it with --depth-unit m, mm or the number of steps in a metre"
                 ) from error
             raise
 
@@ -159,6 +179,8 @@ class Job:
         dtype = target_dtype(depth.dtype, pair.output.suffix, options.per_metre)
         written = depth if dtype == depth.dtype else convert(depth, valid, dtype, options.per_metre)
         write_depth(pair.output, written)
+        if pair.camera:
+            self._write_camera(pair, depth)
         if pair.preview:  # after the result: what has a preview is finished
             write_preview(pair.preview, depth, valid)
         figures: dict[str, Any] = {
@@ -176,6 +198,11 @@ class Job:
                 known = depth[valid] / options.per_metre
                 figures["metres"] = [round(float(known.min()), 4), round(float(known.max()), 4)]
         return figures
+
+    def _write_camera(self, pair: Pair, depth: Any) -> None:
+        assert self.scan is not None
+        assert pair.camera is not None
+        write_atomically(pair.camera, self.scan.camera(pair.output.stem, depth.shape).as_json())
 
 
 def describe(error: BaseException) -> str:

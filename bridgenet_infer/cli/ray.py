@@ -22,10 +22,10 @@ from .pairs import Pair
 from .process import Job, Outcome
 
 ATTEMPTS = 3
-LOST = f"a worker died on it {ATTEMPTS} times: too little memory, or a file that crashes a decoder"
+LOST = f"{ATTEMPTS} workers died while they computed it: memory is short, or the file crashes a decoder"
 CLAIM = ".try"  # and a number: marks a pair that somebody has in hand
 ANSWER_WITHIN = 5.0  # seconds
-FIELDS = ("rgb", "depth", "output", "preview")
+FIELDS = ("rgb", "depth", "output", "preview", "camera")
 Columns = dict[str, list[Any]]
 
 
@@ -64,7 +64,7 @@ class RayJob(Job):
     def _finished_before(self, pairs: Sequence[Pair]) -> Iterator[bool]:
         """Which pairs an earlier run has done, from one look into the folder."""
         options = self.options
-        mixed = any(options.output.samefile(folder) for folder in (options.rgb, options.depth))
+        mixed = any(options.output.samefile(folder) for folder in (options.rgb, options.depth) if folder)
         there = set() if options.overwrite or mixed else {entry.name for entry in os.scandir(options.output)}
         return (all(target.name in there for target in pair.targets) for pair in pairs)
 
@@ -101,8 +101,8 @@ class Worker:
         rows = [self._work(*row) for row in zip(*(batch[name] for name in FIELDS), strict=True)]
         return {"number": list(batch["number"]), **{name: [row[name] for row in rows] for name in rows[0]}}
 
-    def _work(self, rgb: str, depth: str, output: str, preview: str) -> dict[str, str]:
-        pair = Pair(Path(rgb), Path(depth), Path(output), Path(preview) if preview else None)
+    def _work(self, rgb: str, depth: str, output: str, *more: str) -> dict[str, str]:
+        pair = Pair(Path(rgb), Path(depth), Path(output), *(Path(path) if path else None for path in more))
         with claim(pair.output) as granted:  # Ray repeats the batch of a dead worker, without end
             outcome = self.job.process(pair) if granted else Outcome(pair, "failed", LOST)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
@@ -135,7 +135,7 @@ def as_row(number: int, pair: Pair) -> dict[str, Any]:
 
 def _for_workers(options: argparse.Namespace) -> argparse.Namespace:
     """Options whose paths are absolute: workers have working directories of their own."""
-    paths = {name: getattr(options, name).absolute() for name in ("rgb", "depth", "output")}
+    paths = {name: path.absolute() for name in ("rgb", "depth", "output") if (path := getattr(options, name))}
     is_path = os.sep in options.weights or options.weights.endswith(".safetensors")  # names of checkpoints never are
     if is_path and Path(options.weights).exists():
         paths["weights"] = str(Path(options.weights).absolute())

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from .pairs import LeftOut
+from ..scans import LeftOut
 from .process import Job, Outcome
 
 
@@ -16,7 +16,7 @@ def in_words(job: Job, outcomes: Sequence[Outcome], left_out: Sequence[LeftOut])
         return "\n".join(_one_line(job, outcome) for outcome in outcomes if outcome.status == "written")
     counts = Counter(outcome.status for outcome in outcomes)
     total = f"{counts['written']} written, {counts['skipped']} finished before, {counts['failed']} failed"
-    rest = f", {len(left_out)} left out" if left_out else ""
+    rest = f", {sum(len(each.names) for each in left_out)} left out" if left_out else ""
     return "\n".join([*(f"left out: {each}" for each in left_out), total + rest])
 
 
@@ -76,6 +76,7 @@ def _as_row(outcome: Outcome) -> dict[str, Any]:
         "rgb": pair.rgb,
         "depth": pair.depth,
         "output": pair.output,
+        "camera": pair.camera,
         "preview": pair.preview,
     }
     row: dict[str, Any] = {name: str(path) for name, path in paths.items() if path is not None}

@@ -51,7 +51,7 @@ def check_reach(most: float, received: np.dtype[Any], dtype: np.dtype[Any], per_
     metres = float(most) / per_metre
     if dtype != received and dtype == np.uint16 and metres * 1000 + 0.5 >= 2**16:
         raise ValueError(
-            f"depth reaches {metres:.1f} m: uint16 millimetres end at 65.535 m; .npy, .tif or .pfm hold it"
+            f"depth reaches {metres:.1f} m, and uint16 millimetres end at 65.535 m; write .npy, .tif or .pfm"
         )
 
 

@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         print(f"{address}  (Ctrl+C ends it)", flush=True)
         if not _is_local(options.host):
-            print("warning: whoever can reach this machine can use the page; it has no password", file=sys.stderr)
+            print(
+                "warning: the page has no password, so everybody who can reach this machine can use it", file=sys.stderr
+            )
         for second in itertools.count():
             if stop.wait(1):
                 break

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         export(upsampler, path, options.format, options.scale)
         results = check_parity(upsampler, path, pairs, options.scale)
         if not results:
-            raise ValueError(f"no pair asks for the network of x{options.scale:g}: {path} was not compared")
+            raise ValueError(f"no pair has a scale for the network of x{options.scale:g}, so {path} was not compared")
     except (ImportError, OSError, ValueError) as error:
         hint = " (pip install 'bridgenet-infer[export]')" if isinstance(error, ImportError) else ""
         print(f"error: {error}{hint}", file=sys.stderr)

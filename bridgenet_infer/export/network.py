@@ -94,7 +94,9 @@ def choose_network(upsampler: DepthUpsampler, scale: float | None) -> BridgeNet:
     """The network for a scale, which a single one does not ask for; raises as `export`."""
     if scale is None and scales_of(upsampler) != (None,):
         held = ", ".join(f"x{each:g}" for each in scales_of(upsampler) if each)
-        raise ValueError(f"weights {upsampler.name!r} hold a network for each of {held}: name a scale")
+        raise ValueError(
+            f"weights {upsampler.name!r} hold a network for each of {held}: choose one with scale (command: --scale)"
+        )
     network = networks_of(upsampler.model)[0] if scale is None else network_for(upsampler.model, scale)
     if isinstance(network, CompiledBridgeNet):
         raise ValueError(f"weights {upsampler.name!r} are a converted network already")
@@ -163,7 +165,8 @@ def _write_onnx(upsampler: DepthUpsampler, model: BridgeNet, path: Path) -> None
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             _Reconstruction(model).eval(), example, dynamo=True, dynamic_shapes={"rgb": free, "d_up": free},
-            input_names=["rgb", "d_up"], output_names=["residual", ERROR_OUTPUT][: 1 + model.expects_error], opset_version=OPSET, verbose=False,
+            input_names=["rgb", "d_up"], output_names=["residual", ERROR_OUTPUT][: 1 + model.expects_error],
+            opset_version=OPSET, verbose=False,
         )  # fmt: skip
     if program is None:
         raise ValueError("torch made no ONNX program")

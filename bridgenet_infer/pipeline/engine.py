@@ -57,7 +57,7 @@ def _shrink(tiling: Tiling, device: torch.device, error: BaseException) -> Tilin
     smaller = tiling.smaller()
     if smaller is None:
         raise MemoryError(f"out of memory on {device} even with tiles of {tiling}: {error}") from error
-    warnings.warn(f"out of memory on {device}: going on with tiles of {smaller}", stacklevel=2)
+    warnings.warn(f"out of memory on {device}: the call continues with tiles of {smaller}", stacklevel=2)
     return smaller
 
 

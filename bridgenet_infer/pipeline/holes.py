@@ -227,7 +227,7 @@ class _Keys:
         height, width = valid.shape
         self.low, self.high = ((side - 1).bit_length() for side in (width, height))  # bits of a column, of a row
         if (height * height + width * width << self.low + self.high) >= NEVER:
-            raise ValueError(f"holes lie too far from depth to be filled: around them {height} x {width} samples")
+            raise ValueError(f"holes in {height} x {width} samples lie too far from depth to be filled")
         self.rows = np.arange(height)[:, None] << self.low
         self.columns = np.arange(width)
         self.keys = np.where(valid, 0, NEVER) + (self.rows + self.columns)

@@ -128,8 +128,8 @@ def suspect_marker(depth: LowResolutionDepth) -> str:
     if count < max(FREQUENT[0] * values.size, FREQUENT[1]) or marked.all() or values[~marked].max() > most / 2:
         return ""
     return (
-        f"{count / values.size:.1%} of the depth is exactly {most}, at least twice all else: if that marks holes, "
-        f"say so by {_naming(most)}"
+        f"{count / values.size:.1%} of the depth is exactly {most}, at least twice every other value; "
+        f"if this value marks holes, pass {_naming(most)}"
     )
 
 
@@ -248,7 +248,7 @@ def resolve_scale(scale: float | str, lr_size: Size, hr_size: Size) -> float:
     Parameters
     ----------
     scale
-        2 to 16, whole or not, or "auto".
+        2 to 16, fractions included, or "auto".
     lr_size, hr_size
         (h, w) of the depth, (H, W) of the RGB image. A scale s fits if |H - h s| < s and |W - w s| < s. Where H / h and
         W / w differ by less than half a percent, 2 s are allowed: a sample at each edge.

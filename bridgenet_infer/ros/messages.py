@@ -32,7 +32,19 @@ ENCODINGS: dict[str, tuple[type[np.generic], int, tuple[int, int, int] | None]] 
     "rgba8": (np.uint8, 4, (0, 1, 2)),
     "bgra8": (np.uint8, 4, (2, 1, 0)),
     "8UC3": (np.uint8, 3, (2, 1, 0)),  # OpenCV's order, as cv_bridge has it
+    "8UC4": (np.uint8, 4, (2, 1, 0)),
 }
+# encodings that are only read -> dtype, channels, and OpenCV's conversion to red, green and blue
+CONVERTED: dict[str, tuple[type[np.generic], int, int]] = {
+    **{name: (np.uint8, 2, cv2.COLOR_YUV2RGB_UYVY) for name in ("yuv422", "uyvy")},
+    **{name: (np.uint8, 2, cv2.COLOR_YUV2RGB_YUY2) for name in ("yuv422_yuy2", "yuyv")},
+    **{
+        f"bayer_{order}{bits}": (dtype, 1, getattr(cv2, f"COLOR_Bayer{order.upper()}2RGB"))
+        for order in ("rggb", "bggr", "gbrg", "grbg")
+        for bits, dtype in ((8, np.uint8), (16, np.uint16))
+    },
+}
+LEAST_BAYER = 3  # rows and columns: OpenCV answers black for fewer
 DEFAULT_ENCODINGS = {("uint16", 1): "16UC1", ("float32", 1): "32FC1", ("uint8", 1): "mono8", ("uint8", 3): "rgb8"}
 DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
@@ -75,15 +87,17 @@ def image_to_array(message: ImageMessage) -> Array:
 
     Returns
     -------
-    (H, W) uint8, uint16 or float32, or (H, W, 3) uint8 in the order red, green, blue; native byte order. A view of the
-    message's data where that is possible, else a copy.
+    (H, W) uint8, uint16 or float32, or (H, W, 3) uint8, of Bayer with 16 bits uint16, in the order red, green, blue;
+    native byte order. A view of the message's data where that is possible, else a copy.
 
     Raises
     ------
     ValueError
-        If the encoding is not one of `ENCODINGS`, or the data are shorter than the message says.
+        If the encoding is none of `ENCODINGS` and `CONVERTED`, its conversion does not take the size, or the data are
+        shorter than the message says.
     """
-    dtype, channels, order = _layout(message.encoding)
+    conversion = CONVERTED.get(message.encoding)
+    dtype, channels, order = (*conversion[:2], None) if conversion else _layout(message.encoding)
     stored = np.dtype(dtype).newbyteorder(">" if message.is_bigendian else "<")
     row = message.width * channels * stored.itemsize
     if message.step < row:
@@ -97,8 +111,19 @@ def image_to_array(message: ImageMessage) -> Array:
     pixels = rows.view(stored).reshape(message.height, message.width, channels)
     if not stored.isnative:
         pixels = pixels.astype(dtype)
+    if conversion:
+        return _convert(pixels, conversion[2], message.encoding)
     shown: Array = pixels[..., 0] if order is None else pixels[..., order]
     return shown
+
+
+def _convert(pixels: Array, code: int, encoding: str) -> Array:
+    """YUV 4:2:2 or Bayer to red, green and blue."""
+    height, width, channels = pixels.shape
+    if width % 2 if channels == 2 else min(height, width) < LEAST_BAYER:
+        needs = "an even width" if channels == 2 else f"at least {LEAST_BAYER} rows and columns"
+        raise ValueError(f"{encoding} needs {needs}, got {width} x {height}")
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), code))
 
 
 def image_fields(array: Array, encoding: str | None = None) -> dict[str, Any]:
@@ -256,7 +281,7 @@ def _layout(encoding: str) -> tuple[type[np.generic], int, tuple[int, int, int] 
     try:
         return ENCODINGS[encoding]
     except KeyError:
-        raise ValueError(f"encoding {encoding!r} is none of {', '.join(ENCODINGS)}") from None
+        raise ValueError(f"encoding {encoding!r} is none of {', '.join((*ENCODINGS, *CONVERTED))}") from None
 
 
 def _bytes(data: Any) -> npt.NDArray[np.uint8]:

@@ -56,7 +56,7 @@ def fetch(repo_id: str, filename: str, revision: str | None, check: Callable[[Pa
         try:
             return check(path)
         except OSError as damage:
-            raise OSError(f"{repo_id} serves another {filename} than expected: {damage}") from damage
+            raise OSError(f"{repo_id} serves a wrong {filename}: {damage}") from damage
 
 
 def _check_cached(repo_id: str, filename: str, revision: str | None, check: Callable[[Path], T]) -> T:

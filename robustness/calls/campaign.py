@@ -80,7 +80,7 @@ def _check_call(case: Case, upsampler: DepthUpsampler, bounded: bool) -> Verdict
             result = error
     group = "valid" if case.expect == "result" else case.what
     assert _contents(case) == before, f"{case.what}: the inputs were changed"
-    caught = [warning for warning in caught if "if that marks holes" not in str(warning.message)]  # as documented
+    caught = [warning for warning in caught if "if this value marks holes" not in str(warning.message)]  # as documented
     assert not caught, f"{case.what}: {caught[0].category.__name__}: {caught[0].message} ({caught[0].filename})"
     if isinstance(result, Exception):
         if case.expect == "result":

@@ -117,4 +117,8 @@ def all_formats() -> dict[str, Format]:
         from robustness.files.bags import bag_formats  # needs the extra bags
 
         found |= bag_formats()
+    if find_spec("trimesh"):
+        from robustness.files.scans import scan_formats  # needs the extra train
+
+        found |= scan_formats()
     return found

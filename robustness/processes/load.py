@@ -3,7 +3,7 @@
 Each thread calls it with cases of several sizes, scales, dtypes and tiles in an order of its own, some of which must be
 refused. Every result is compared with the one that the same inputs gave beforehand, alone: equal to the bit, as long as
 the number of intra-op threads is the same (the table says how much it matters). The resident size is read once a second
-and must not grow after the warm-up. Linux only (/proc).
+and must not grow after the warm-up; a run that ends within the warm-up fails. Linux only (/proc).
 
 A `DepthStream` fed faster than it can work: `python -m benchmarks.robots.soak --frames 3000 --feeds flood`.
 """
@@ -25,7 +25,8 @@ from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array
 from testing.memory import resident_mb
 
-WARM_UP = 0.25  # of the time: allocators of new threads grow
+WARM_UP = 0.25  # of the time, and
+WARM_CALLS = 40  # of each thread: its allocator grows until it has met the large cases
 MOST_GROWTH_MB = 16.0  # from the warm-up to the end, by the fitted line; one leaked result in a hundred would be more
 
 
@@ -72,12 +73,15 @@ class Load:
     warm_mb: float
     end_mb: float
     growth_mb: float
+    sizes_after_warm_up: int
 
     @property
     def failures(self) -> list[str]:
         """Broken promises; [] if all is well."""
         idle = [f"{name} was never called" for name, count in self.per_case.items() if not count]
         grown = [f"grown by {self.growth_mb:.1f} MB"] if self.growth_mb > MOST_GROWTH_MB else []
+        if self.sizes_after_warm_up < 3:
+            grown = [f"{self.calls} calls are too few to judge memory: take more --minutes"]
         return [*self.wrong, *self.warned, *idle, *grown]
 
 
@@ -158,17 +162,20 @@ def load(
         for worker in workers:
             worker.start()
         sizes: list[tuple[float, float]] = []
+        cold = 0  # sizes before every thread was warm
         while any(worker.is_alive() for worker in workers):
             sizes.append((time.monotonic() - start, resident_mb()))
+            if any(count.total() < WARM_CALLS for count in counts):
+                cold = len(sizes)
             time.sleep(pause)
     total = sum(counts, Counter())
-    warm = sizes[int(WARM_UP * len(sizes)) :]
+    warm = sizes[max(int(WARM_UP * len(sizes)), cold) :]
     return Load(
         threads=threads, intra_op_threads=torch.get_num_threads(), seconds=time.monotonic() - start,
         calls=total.total(), refused=sum(total[c.name] for c in cases if isinstance(c.expected, str)),
         per_case={case.name: total[case.name] for case in cases}, wrong=wrong,
-        warned=[str(warning.message) for warning in caught], warm_mb=warm[0][1], end_mb=warm[-1][1],
-        growth_mb=growth(warm),
+        warned=[str(warning.message) for warning in caught], warm_mb=(warm or sizes)[0][1], end_mb=sizes[-1][1],
+        growth_mb=growth(warm), sizes_after_warm_up=len(warm),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from bridgenet_infer import AlignmentCheck, check_alignment, read_depth, read_rgb, write_depth
 from bridgenet_infer.alignment import draw_depth_edges, summarise_warnings
+from bridgenet_infer.alignment.edges import depth_edges
 from bridgenet_infer.arrays import Array
 from bridgenet_infer.cli import main
 from testing import ROOT
@@ -44,6 +45,16 @@ def test_a_shift_is_found_to_a_pixel(desk: Pair, shift: tuple[int, int]) -> None
     check = check_alignment(moved(rgb, *shift), depth)
     assert (check.zoom, check.turn, check.mirroring) == (1, 0, "none")
     assert np.hypot(check.shift[0] - shift[0], check.shift[1] - shift[1]) <= 1
+
+
+@pytest.mark.parametrize("bend", ["ramp", "roof"])
+def test_a_crease_is_no_edge(bend: str) -> None:
+    rows = np.repeat(np.arange(40, dtype=np.float32)[:, None], 60, 1)
+    valid = np.ones(rows.shape, bool)
+    crease = 1 + 0.02 * np.maximum(rows - 20, 0) if bend == "ramp" else 2 - 0.02 * np.abs(rows - 20)
+    assert np.abs(depth_edges(crease, valid, (320, 480))).max() < 0.2
+    step = np.where(rows < 20, np.float32(1), np.float32(1.3))
+    assert np.abs(depth_edges(step, valid, (320, 480))).max() > 0.9
 
 
 def test_turns_and_mirroring_are_named(desk: Pair) -> None:

@@ -1,7 +1,5 @@
 """Samples decide what a topic holds, the user's word wins, and contradictions are refused with their reason."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 from typing import Any

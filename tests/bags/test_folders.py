@@ -1,7 +1,5 @@
 """TUM folders of other texts, formats and dtypes; bridgenet-bag says before it works what it cannot do."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +102,9 @@ def test_a_file_is_no_place_for_a_folder(
     assert not (tmp_path / name).exists()
 
 
-@pytest.mark.parametrize("more", [["--registered"], ["--output-topic", "/a"], ["--extrinsics", *"0000001"]])
+@pytest.mark.parametrize(
+    "more", [["--registered"], ["--output-topic", "/a"], ["--depth-info", "/a"], ["--extrinsics", *"0000001"]]
+)
 def test_options_for_bags_are_refused_not_ignored(
     tmp_path: Path, tiny_checkpoint: Path, depth: np.ndarray, capsys: pytest.CaptureFixture[str], more: list[str]
 ) -> None:

@@ -1,7 +1,5 @@
 """Bags that we wrote, opened by other readers than the one that we use."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Bags whose depth was seen by another camera: registered where the bag says how, refused where it does not."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,13 +117,3 @@ def test_registered_depth_is_upsampled_by_the_network(tmp_path: Path, tiny_upsam
     source = record(tmp_path / "in.bag", "ros1")
     report = upsample_bag(source, tmp_path / "out.bag", tiny_upsampler, settings="a")
     assert (report.pairs, report.failed) == (3, [])
-
-
-def test_bag_options_are_refused_for_tum_folders(
-    tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in ("rgb.txt", "depth.txt"):
-        (tmp_path / name).write_text("")
-    command = [str(tmp_path), "-o", str(tmp_path / "out"), "--weights", str(tiny_checkpoint), "--depth-info", "/a"]
-    assert main(command) == 1
-    assert "--depth-info is for bags" in capsys.readouterr().err

@@ -13,7 +13,6 @@ from benchmarks.accuracy.errors import KINDS, classify
 from benchmarks.accuracy.joint_bilateral import joint_bilateral
 from benchmarks.accuracy.kernels import serving
 from benchmarks.accuracy.metrics import edge_band, edge_mad, mad, rmse
-from benchmarks.accuracy.pictures import error_map
 from benchmarks.accuracy.published import PUBLISHED
 from benchmarks.accuracy.quality import MEASURES, baselines, format_scale, self_ensemble, turn, turn_back, verdict
 from benchmarks.accuracy.sensor import format_scores, prepare, score_frame
@@ -155,14 +154,6 @@ def test_table_and_verdict_tell_wins_from_losses() -> None:
     table = format_scale(8, scores, {"BridgeNet (paper)": [None] * 7})
     assert "BridgeNet (paper)" in table
     assert max(map(len, table.splitlines())) < 120
-
-
-def test_error_map_shows_four_panels() -> None:
-    truth = step_map()
-    rgb = np.zeros((*truth.shape, 3), np.uint8)
-    picture = error_map(rgb, truth + 5, truth, truth)
-    assert picture.shape == (40, 240, 3)
-    assert picture[:, 60:120].mean() > picture[:, 120:180].mean()  # bicubic errs, ours does not
 
 
 def test_missing_data_folder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

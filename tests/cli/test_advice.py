@@ -1,7 +1,5 @@
 """Advice of bridgenet-upsample works when it is copied, and the command refuses before it works."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex
@@ -79,13 +77,13 @@ def test_no_unit_is_asked_of_what_no_unit_helps(run: Run, depth: np.ndarray) -> 
 def test_the_unit_that_is_asked_for_is_enough(run: Run, depth: np.ndarray) -> None:
     for array in (depth.astype(np.int32), depth.astype(np.float32) / 1000):
         code, said = run(array, output="out.png")
-        assert (code, "--depth-unit m or mm" in said) == (1, True)
+        assert (code, "--depth-unit m, mm" in said) == (1, True)
         assert run(array, "--depth-unit", "mm" if array.dtype == np.int32 else "m", output="out.png") == (0, "")
 
 
 @pytest.mark.parametrize(
     ("unit", "words"),
-    [("0.001", "if a step is 0.001 m, say --depth-unit 1000"), ("0", "must be m, mm"), ("cm", "must be m, mm")],
+    [("0.001", "if a step is 0.001 m, use --depth-unit 1000"), ("0", "must be m, mm"), ("cm", "must be m, mm")],
 )
 def test_units_that_cannot_be_meant_are_refused(
     tmp_path: Path, unit: str, words: str, capsys: pytest.CaptureFixture[str]
@@ -99,7 +97,7 @@ def test_units_that_cannot_be_meant_are_refused(
 def test_units_that_are_hardly_meant_are_questioned(run: Run, depth: np.ndarray) -> None:
     code, said = run(depth, "--depth-unit", "m")
     assert code == 0
-    assert "1 steps per metre put depth at about 1000 m: is --depth-unit right?" in said
+    assert "1 steps per metre put depth at about 1000 m; check --depth-unit" in said
     code, said = run((depth / 1000).astype(np.float32), "--depth-unit", "mm")
     assert "1000 steps per metre put depth at about 0.001 m" in said
 
@@ -110,7 +108,7 @@ def test_depth_beyond_millimetres_is_refused_before_the_work(
     monkeypatch.setattr("bridgenet_infer.cli.process.Job.upsampler", lambda job: pytest.fail("the network was loaded"))
     code, said = run(depth.astype(np.float32), "--depth-unit", "10", output="out.png")
     assert code == 1
-    assert "uint16 millimetres end at 65.535 m; .npy, .tif or .pfm hold it" in said
+    assert "uint16 millimetres end at 65.535 m; write .npy, .tif or .pfm" in said
 
 
 def test_a_file_is_no_folder_for_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,7 +117,7 @@ def test_a_file_is_no_folder_for_results(tmp_path: Path, capsys: pytest.CaptureF
     with pytest.raises(SystemExit) as stop:
         main([str(tmp_path / "rgb"), str(tmp_path / "depth"), "-o", str(tmp_path / "out.png")])
     assert stop.value.code == 2
-    assert "the results of folders need a folder" in capsys.readouterr().err
+    assert "the results of folders and scans need a folder" in capsys.readouterr().err
     assert not (tmp_path / "out.png").exists()
 
 
@@ -148,7 +146,7 @@ def test_advice_for_tum_folders_is_a_whole_command(
     for kind, stamp in (("rgb", "1.00"), ("depth", "1.01")):
         (scene / f"{kind}.txt").write_text(f"\ufeff{stamp} {kind}/{stamp}.png\n", encoding="utf-8")
     assert main([str(scene / "rgb"), str(scene / "depth"), "-o", str(tmp_path / "out")]) == 1
-    (advice,) = re.findall(r"and (bridgenet-bag .*) pairs those", capsys.readouterr().err)
+    (advice,) = re.findall(r"use (bridgenet-bag .*)", capsys.readouterr().err)
     from bridgenet_infer.bags.command import main as bag
 
     assert bag([*shlex.split(advice)[1:], "--weights", str(tiny_checkpoint)]) == 0

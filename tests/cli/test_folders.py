@@ -126,7 +126,7 @@ def test_folders_without_any_pair_are_told_what_to_do(folders: Folders, run: Run
         path.rename(depth / f"depth_{path.name}")
     assert told("(the first are '0' and 'depth_0'): rename or link")
     (rgb.parent / "rgb.txt").write_text("")
-    assert told(f"bridgenet-bag {rgb.parent} -o {out} pairs those")
+    assert told(f"stamps; use bridgenet-bag {rgb.parent} -o {out}")
     assert told("the same folder", (rgb, rgb, out))
 
 
@@ -136,7 +136,7 @@ def test_a_single_result_is_told_with_unit_and_holes(tmp_path: Path, run: Run) -
     png, pfm = ((*pair, tmp_path / f"up.{suffix}") for suffix in ("png", "pfm"))
     assert "uint16 mm, x8, 2% holes" in run("--depth-unit", "mm", paths=png)[1]
     code, _, errors = run(paths=pfm)
-    assert (code, "--depth-unit m or mm" in errors) == (1, True)
+    assert (code, "--depth-unit m, mm" in errors) == (1, True)
     assert "float32 m, x8" in run("--depth-unit", "mm", paths=pfm)[1]
 
 
@@ -168,10 +168,10 @@ def test_wrong_calls_end_with_2(folders: Folders, tiny_checkpoint: Path, more: l
     [
         (["--ray", "somewhere"], "no address"),
         (["--ray", "somewhere:port"], "no address"),
-        (["--ray-workers", "2"], "go with --ray"),
+        (["--ray-workers", "2"], "work only with --ray"),
         (["--ray", "--ray-batch", "0"], "at least 1"),
         (["0.png", "--ray"], "--ray is for folders"),
-        (["0.png", "FOLDER"], "-o must be a folder for folders, and a file"),
+        (["0.png", "FOLDER"], "-o must be a folder for folders and scans, and a file"),
     ],
 )
 def test_wrong_calls_are_told_and_end_with_2(

@@ -171,5 +171,5 @@ def test_a_pair_on_which_workers_die_is_given_up(folders: Folders, one_thread: N
     rows = [as_row(number, pair) for number, pair in enumerate(pairs)]
     columns = Worker(parse_options(folders.arguments("out")))({name: [row[name] for row in rows] for name in rows[0]})
     assert columns["status"] == ["failed", "written"]
-    assert "died on it" in columns["reason"][0]
+    assert "3 workers died" in columns["reason"][0]
     assert [path.name for path in out.iterdir()] == ["001.png"]

@@ -25,7 +25,6 @@ from bridgenet_infer.demo.service import OWN, Choice, Refusal, Service, Settings
 from bridgenet_infer.geometry import camera_matrix, depth_to_points
 from bridgenet_infer.visualise import HOLE, colourise_depth, depth_span
 from bridgenet_infer.weights import Checkpoint
-from examples.compare import bicubic as bicubic_of_the_example
 from examples.compare import errors as errors_of_the_example
 
 
@@ -63,7 +62,7 @@ def test_comparison_agrees_with_the_api_and_the_example(shipped: DepthUpsampler,
     assert (result.scale, result.weights, result.notes) == (8, "default", ())
     assert desk.exact is not None
     assert result.errors is not None
-    plain = bicubic_of_the_example(desk.lr_depth, desk.exact.shape)
+    plain = bicubic(desk.lr_depth, desk.exact.shape)
     for which, prediction in (("ours", expected), ("bicubic", plain)):
         mean, rms = errors_of_the_example(prediction, desk.exact, desk.exact > 0)
         assert result.errors.mean(getattr(result.errors, which)) == pytest.approx(mean, rel=1e-5)

@@ -26,7 +26,6 @@ from testing.tiny import tiny_model
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 seeds = st.integers(0, 2**31)
-lr_sides = st.integers(10, 24)
 grid_sides = st.integers(4, 20).map(lambda n: n * SIZE_MULTIPLE)
 
 
@@ -231,7 +230,7 @@ def test_scarce_memory_is_then_answered_by_smaller_tiles(own_upsampler: DepthUps
     rgb, depth = make_pair(2, 20, 60, 8)
     expected = own_upsampler(rgb, depth, 8, tile=96)
     limit_memory(own_upsampler, 100 * 200)
-    with pytest.warns(UserWarning, match="going on with tiles of 96 x 96"):
+    with pytest.warns(UserWarning, match="continues with tiles of 96 x 96"):
         result = own_upsampler(rgb, depth, 8)
     assert np.array_equal(result, expected)
     limit_memory(own_upsampler, 1000)

@@ -62,7 +62,47 @@ def test_colours_keep_their_place() -> None:
     red[..., 0] = 200
     assert image_fields(red, "bgra8")["data"] == bytes([0, 0, 200, 255])
     assert image_fields(red)["encoding"] == "rgb8"
-    assert image_fields(red, "bgr8")["data"] == bytes([0, 0, 200])
+    assert image_fields(red, "bgr8")["data"] == image_fields(red, "8UC3")["data"] == bytes([0, 0, 200])
+    assert image_fields(red, "8UC4")["data"] == bytes([0, 0, 200, 255])
+
+
+def raw_message(pixels: np.ndarray, encoding: str, width: int) -> Any:
+    """An Image of rows of samples as the camera sends them, big-endian, with 3 bytes of padding."""
+    rows = pixels.astype(pixels.dtype.newbyteorder(">")).view(np.uint8)
+    rows = np.pad(rows, ((0, 0), (0, 3)), constant_values=77)
+    return message(
+        height=len(rows), width=width, encoding=encoding, is_bigendian=1, step=rows.shape[1], data=rows.tobytes()
+    )
+
+
+@pytest.mark.parametrize(("first", "encodings"), [(0, ("yuyv", "yuv422_yuy2")), (1, ("uyvy", "yuv422"))])
+def test_yuv_is_bt_601(first: int, encodings: tuple[str, str]) -> None:
+    colours = {(235, 128, 128): (255, 255, 255), (16, 128, 128): (0, 0, 0), (81, 90, 240): (254, 0, 0),
+               (41, 240, 110): (0, 0, 255), (145, 54, 34): (0, 255, 1)}  # fmt: skip
+    row = np.array([[y, u, y, v] for y, u, v in colours], np.uint8)
+    row = row.reshape(-1, 2)[:, ::-1] if first else row
+    for encoding in encodings:
+        received = image_to_array(raw_message(np.ascontiguousarray(row).reshape(1, -1), encoding, 2 * len(colours)))
+        assert received.dtype == np.uint8
+        assert np.abs(received[0, ::2].astype(int) - list(colours.values())).max() <= 1
+        assert np.array_equal(received[0, ::2], received[0, 1::2])
+
+
+@pytest.mark.parametrize("order", ["rggb", "bggr", "gbrg", "grbg"])
+@pytest.mark.parametrize(("bits", "dtype"), [(8, np.uint8), (16, np.uint16)])
+def test_bayer_samples_are_the_colours_of_their_order(order: str, bits: int, dtype: type) -> None:
+    values = {"r": 200, "g": 100, "b": 50} if bits == 8 else {"r": 60000, "g": 300, "b": 7}
+    cell = np.array([values[colour] for colour in order], dtype).reshape(2, 2)
+    received = image_to_array(raw_message(np.tile(cell, (3, 4)), f"bayer_{order}{bits}", 8))
+    assert received.dtype == dtype
+    assert np.array_equal(received, np.broadcast_to(np.array(list(values.values())), (6, 8, 3)))
+
+
+def test_sizes_that_a_conversion_does_not_take_are_refused() -> None:
+    with pytest.raises(ValueError, match="uyvy needs an even width, got 3 x 1"):
+        image_to_array(raw_message(np.zeros((1, 6), np.uint8), "uyvy", 3))
+    with pytest.raises(ValueError, match="bayer_rggb8 needs at least 3 rows and columns, got 4 x 2"):
+        image_to_array(raw_message(np.zeros((2, 4), np.uint8), "bayer_rggb8", 4))
 
 
 @given(st.integers(0, 1000), st.sampled_from(["png", "compressedDepth"]))
@@ -100,7 +140,7 @@ def test_float_depth_survives_inverse_quantisation(seed: int) -> None:
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"encoding": "yuv422"}, "yuv422"),
+        ({"encoding": "nv21"}, "nv21"),
         ({"step": 3}, "cannot hold"),
         ({"data": b"short"}, "5 bytes"),
     ],
