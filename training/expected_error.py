@@ -31,8 +31,8 @@ from training.sampler import Batch, draw, make_batch
 from training.train import weights_for
 
 CONFIGS = Path(__file__).parent / "configs"
-BATCHES, STEPS = 100, 600
-RATE, WARMUP = 1e-2, 50  # AdamW's; it falls to zero over the second half
+BATCHES, STEPS = 120, 720
+RATE, WARMUP = 3e-2, 50  # AdamW's; it falls to zero over the second half
 SENSED, PARTS = 0.5, 2  # share of batches as of a sensor, at least; clean and sensed ones meet in one step
 LEAST_REACH = 1e-30  # where it is 0 there is no error in its units
 

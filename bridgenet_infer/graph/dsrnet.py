@@ -127,16 +127,18 @@ class ErrorHead(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1 = conv3x3(channels + 4, ERROR_WIDTH)
+        # two convs whose sum is one of all channels together, which would have to be copied
+        self.conv1 = conv3x3(channels, ERROR_WIDTH)
+        self.correction = nn.Conv2d(4, ERROR_WIDTH, 3, padding=1, bias=False)
         self.conv2 = conv3x3(ERROR_WIDTH, 4)
 
     def forward(self, features: Tensor, residual: Tensor) -> Tensor:
         """(B, C, H / 2, W / 2) and (B, 1, H, W) -> (B, 1, H, W) float32 in units of the local reach."""
         with torch.autocast(features.device.type, enabled=False):
-            corrected = F.pixel_unshuffle(residual.detach().float().abs(), 2)
-            x = F.relu(self.conv1(torch.cat((features.detach().float(), corrected), 1)))
-            log_error = F.pixel_shuffle(LOG_ERROR_BOUND * torch.tanh(self.conv2(x) / LOG_ERROR_BOUND), 2)
-            return torch.exp(log_error + LOG_ERROR_MIDDLE)
+            x = self.conv1(features.detach().float())
+            x = F.relu(x + self.correction(F.pixel_unshuffle(residual.detach().float().abs(), 2)))
+            log_error = self.conv2(x).clamp(-LOG_ERROR_BOUND, LOG_ERROR_BOUND)
+            return F.pixel_shuffle(torch.exp(log_error + LOG_ERROR_MIDDLE), 2)
 
 
 def fold_head(conv: nn.Module, head: nn.Conv2d) -> tuple[Tensor, Tensor]:
