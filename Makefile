@@ -47,7 +47,7 @@ test-ray: .venv/ray/done
 	touch $@
 
 test-ros2: .venv/ros2/done
-	OMP_NUM_THREADS=1 .venv/ros2/bin/python -m pytest -rs tests/ros/test_ros2_live.py tests/ros/test_ros2_ends.py tests/robustness/test_ros2.py
+	OMP_NUM_THREADS=1 .venv/ros2/bin/python -m pytest -rs tests/ros/test_ros2_*.py tests/robustness/test_ros2.py
 
 # mutmut likewise
 .venv/mutants/done: .venv/done

@@ -5,13 +5,16 @@ Needs rclpy (the extra ros2, or a sourced ROS 2 installation).
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
+import tempfile
 import threading
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +33,7 @@ from testing import ROOT
 
 Array = npt.NDArray[Any]
 NODE = [sys.executable, "-m", "bridgenet_infer.ros.ros2"]
+LARGEST_DOMAIN = 101  # on Linux
 PATIENCE = 120.0  # seconds for anything to happen on a busy machine
 RGB_FRAME, DEPTH_FRAME = "camera_rgb", "camera_depth"
 
@@ -37,16 +41,31 @@ RGB_FRAME, DEPTH_FRAME = "camera_rgb", "camera_depth"
 @contextmanager
 def private_world() -> Iterator[dict[str, str]]:
     """ROS 2 that nobody else on the machine or in its net hears; gives the environment for programs that join it."""
-    os.environ |= {
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),  # 101 is the largest on Linux
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
-    }
-    rclpy.init()
-    try:
-        yield dict(os.environ)
-    finally:
-        rclpy.try_shutdown()
+    with _own_domain() as domain:
+        os.environ |= {
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            "ROS_DOMAIN_ID": str(domain),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        }
+        rclpy.init()
+        try:
+            yield dict(os.environ)
+        finally:
+            rclpy.try_shutdown()
+
+
+@contextmanager
+def _own_domain() -> Iterator[int]:
+    """A domain that no other such world has: the first one whose file is not locked."""
+    for domain in range(1, LARGEST_DOMAIN + 1):
+        with Path(tempfile.gettempdir(), f"ros2_domain_{domain}.lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield domain
+            return
+    raise RuntimeError("all domains are taken")
 
 
 def ros_arguments(namespace: str = "", remappings: Sequence[str] = (), **parameters: object) -> list[str]:

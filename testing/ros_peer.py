@@ -10,13 +10,14 @@ from typing import Any
 import rospy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
 from bridgenet_infer.arrays import Array
 from bridgenet_infer.ros.matching import QUEUE_SIZE
 from bridgenet_infer.ros.messages import image_fields, to_array
+from testing.clouds import read_cloud
 from testing.ros_world import Exchange, Request
 
 RGB_FRAME, DEPTH_FRAME = "camera_rgb", "camera_depth"
@@ -45,6 +46,9 @@ def run(request: Request) -> Exchange:
     def on_info(message: Any) -> None:
         exchange.infos.append((message.header.stamp.to_nsec(), message.header.frame_id, message.width, message.K))
 
+    def on_points(message: Any) -> None:
+        exchange.clouds[message.header.stamp.to_nsec()] = read_cloud(message)
+
     def on_diagnostics(message: Any) -> None:
         (status,) = message.status
         exchange.diagnostics = (status.level, status.message, {pair.key: pair.value for pair in status.values})
@@ -53,6 +57,7 @@ def run(request: Request) -> Exchange:
         rospy.Subscriber("bridgenet/depth/image_raw", Image, on_depth, tcp_nodelay=True),
         rospy.Subscriber("bridgenet/depth/camera_info", CameraInfo, on_info),
         rospy.Subscriber("/diagnostics", DiagnosticArray, on_diagnostics),
+        *([rospy.Subscriber("bridgenet/depth/points", PointCloud2, on_points)] if request.points else []),
     ]
     if not _wait_until(lambda: all(end.get_num_connections() for end in (*publishers, *subscribers)), 300):
         raise TimeoutError("no node /bridgenet")
@@ -88,6 +93,8 @@ def _is_over(exchange: Exchange, request: Request) -> bool:
         return False
     published = exchange.count("published")
     accounted = published + exchange.count("dropped") + exchange.count("failed")
+    if request.points and len(exchange.clouds) < published:
+        return False
     return accounted == pairs and len(exchange.depths) == len(exchange.infos) == published
 
 

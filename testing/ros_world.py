@@ -53,6 +53,8 @@ class Request:
     depth_focal, place
         If the node is to register depth: focal length of the depth camera, and x, y, z of that camera in the RGB
         camera's frame, in metres; it is not turned.
+    points
+        Take point clouds, too.
     """
 
     frames: Sequence[Frame]
@@ -62,6 +64,7 @@ class Request:
     focal: float = 525.0
     depth_focal: float | None = None
     place: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    points: bool = False
 
 
 @dataclass
@@ -76,6 +79,8 @@ class Exchange:
         (depth, stamp, frame_id, when received).
     infos
         (stamp, frame_id, width, K).
+    clouds
+        Stamp -> points and colours, as `testing.clouds.read_cloud` reads them.
     diagnostics
         (level, message, values) of the latest; level -1 if there was none.
     """
@@ -83,6 +88,7 @@ class Exchange:
     sent: dict[int, float] = field(default_factory=dict)
     depths: list[tuple[Array, int, str, float]] = field(default_factory=list)
     infos: list[tuple[int, str, int, tuple[float, ...]]] = field(default_factory=list)
+    clouds: dict[int, tuple[Array, Array]] = field(default_factory=dict)
     diagnostics: tuple[int, str, dict[str, str]] = (-1, "", {})
 
     def count(self, name: str) -> int:

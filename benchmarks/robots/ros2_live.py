@@ -12,14 +12,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.report import write_result
 from benchmarks.robots.ros_live import show, summarise
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.read import read_depth, read_rgb
 from examples import DESK
-from testing.ros2_world import Peer, peer, private_world, ros_arguments
 from testing.ros_world import Exchange, running
+
+if TYPE_CHECKING:
+    from testing.ros2_world import Peer
 
 FATES = ("depth unmatched", "depth waiting", "not asked for", "dropped", "failed", "published")
 PATIENCE = 60.0  # seconds for the last frames
@@ -34,6 +37,8 @@ def main() -> None:
     parser.add_argument("--reliability", choices=("best_effort", "reliable"), default="best_effort")
     parser.add_argument("--out", type=Path, default=Path("out", "ros2_live"))
     options = parser.parse_args()
+    from testing.ros2_world import peer, private_world, ros_arguments  # needs rclpy
+
     with private_world() as environment, tempfile.TemporaryDirectory() as name:
         timeline = Path(name) / "timeline.json"
         arguments = ros_arguments(weights=options.weights, reliability=options.reliability)

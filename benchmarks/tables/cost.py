@@ -1,6 +1,7 @@
 """Tables of time, memory and counts of frames, as functions of the runs' results."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.tables.markdown import code, short, table
@@ -129,11 +130,23 @@ def memory(*results: Result) -> str:
 
 
 def ros_live(*results: Result) -> str:
-    """The live node's counts and latencies."""
+    """The live ROS 1 node's counts and latencies."""
+    return _live(results, {})
+
+
+def ros2_live(*results: Result) -> str:
+    """The live ROS 2 node's."""
+    losses = tuple(f"{kind} lost (as the middleware reports)" for kind in ("rgb", "depth"))
+    return _live(results, {"lost, as the middleware reports: rgb / depth": losses})
+
+
+def _live(results: Sequence[Result], further: Mapping[str, Sequence[str]]) -> str:
+    """A column for each result; `further` counts are shown in rows of their own."""
     columns = [result["figures"] for result in results]
-    counts = ("sent", "received", "dropped (as the node reports)", "unaccounted for")
+    fates = ("sent", "received", "dropped (as the node reports)", "unaccounted for")
+    counts = {"sent / received / dropped / unaccounted for": fates, **further}
     rows = [
-        ["sent / received / dropped / unaccounted for", *(" / ".join(str(f[key]) for key in counts) for f in columns)],
+        *([title, *(" / ".join(str(f[key]) for key in keys) for f in columns)] for title, keys in counts.items()),
         ["latency p50 / p99", *(f"{f['latency p50 (ms)']:.0f} / {f['latency p99 (ms)']:.0f} ms" for f in columns)],
         ["of p50: waiting for the frame before",
          *("{waiting for the frame before, p50:.0f} ms".format(**f) for f in columns)],
@@ -142,7 +155,9 @@ def ros_live(*results: Result) -> str:
          *("{call beside the network, p50:.1f}; {network, p50:.0f} ms".format(**f) for f in columns)],
         ["outside the network, waiting aside", *(f"{f['outside the network (% of all)']:.1f} %" for f in columns)],
     ]  # fmt: skip
-    return table(["", *(code(next(iter(result["sha256"]))) for result in results)], rows)
+    names = [code(next(iter(result["sha256"]))) for result in results]
+    modes = [f", {result['reliability'].replace('_', ' ')}" if "reliability" in result else "" for result in results]
+    return table(["", *(name + mode for name, mode in zip(names, modes, strict=True))], rows)
 
 
 def bags(result: Result) -> str:

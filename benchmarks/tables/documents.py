@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.tables import accuracy, cost, front
 from benchmarks.tables.results import ROOT, load, older
-from benchmarks.tables.runs import SENSORS
+from benchmarks.tables.runs import RUNS, SENSORS
 
 BLOCK = re.compile(r"^(<!-- figures (\S+) -->\n)(.*?)(^<!-- end figures -->)$", re.MULTILINE | re.DOTALL)
 TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {  # name -> how, and the runs that it shows
@@ -36,6 +36,7 @@ TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {  # name -> how
     "growth": (cost.growth, ("speed",)),
     "memory": (cost.memory, ("memory-default", "memory-default-int8")),
     "ros-live": (cost.ros_live, ("ros_live-default", "ros_live-default-int8")),
+    "ros2-live": (cost.ros2_live, tuple(name for name in RUNS if name.startswith("ros2_live"))),
     "bags": (cost.bags, ("bags",)),
     "registration": (cost.registration, ("registration",)),
     "soak": (cost.soak, ("soak",)),

@@ -6,6 +6,7 @@ DEFAULT, SENSOR, INT8 = "default", "sensor", "default-int8"
 SINGLE = ("x4", "x8", "x16")
 ALL = (DEFAULT, INT8, *SINGLE, SENSOR)
 OPENVINO = "out/default-openvino.safetensors"
+RELIABILITIES = ("best_effort", "reliable")
 SENSORS = ("structured_light", "time_of_flight", "active_stereo", "shrunk_frame")
 
 
@@ -73,6 +74,13 @@ RUNS = {
     "memory-default-int8": Run("-m benchmarks.runtime.memory", (INT8,), 2, timed=True),
     "ros_live-default": Run("-m benchmarks.robots.ros_live", (DEFAULT,), 1, timed=True),
     "ros_live-default-int8": Run("-m benchmarks.robots.ros_live", (INT8,), 1, timed=True),
+    **{
+        f"ros2_live-{weights}-{reliability}": Run(
+            f"-m benchmarks.robots.ros2_live --reliability {reliability}", (weights,), 1, timed=True
+        )
+        for weights in (DEFAULT, INT8)
+        for reliability in RELIABILITIES
+    },
     "soak": Run("-m benchmarks.robots.soak --frames 10000", (DEFAULT,), 12, timed=True),
     "steps": Run("-m benchmarks.runtime.steps", (DEFAULT, INT8, SENSOR), 2, timed=True),
     "overhead": Run("-m benchmarks.robots.overhead --rounds 20", (DEFAULT,), 2, timed=True),

@@ -87,7 +87,7 @@ def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolut
         hint = "; a channel axis is to be taken off: [:, 0] or [..., 0]" if raw.ndim == 4 and 1 in raw.shape[1:] else ""
         raise ValueError(f"lr_depth must be a non-empty (h, w) or (B, h, w), got shape {raw.shape}{hint}")
     batch = raw if raw.ndim == 3 else raw[None]
-    valid = _find_valid(batch, invalid)
+    valid = find_valid(batch, invalid)
     if (batch[valid] < 0).any():
         raise ValueError(
             f"lr_depth of shape {raw.shape} has {int((batch[valid] < 0).sum())} negative values (least: "
@@ -96,7 +96,8 @@ def check_depth(lr_depth: ArrayLike, invalid: float | None = None) -> LowResolut
     return LowResolutionDepth(batch, valid, container, raw.ndim == 3, device)  # type: ignore[arg-type]
 
 
-def _find_valid(raw: Array, invalid: float | None) -> Mask:
+def find_valid(raw: Array, invalid: float | None) -> Mask:
+    """Where depth was measured: not 0, not NaN or infinite, not `invalid`; raises TypeError if that is no number."""
     valid: Mask = raw != 0
     if raw.dtype.kind == "f":
         valid &= np.isfinite(raw)

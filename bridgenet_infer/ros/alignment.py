@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Array, Mask
 from ..geometry import scale_intrinsics
 from ..lens import COUNTS, EQUIDISTANT_COUNT, Lens
-from ..pipeline.validate import MAX_SCALE, MIN_SCALE
+from ..pipeline.validate import MAX_SCALE, MIN_SCALE, find_valid
 from ..registration import Floats, register_depth
 from .messages import to_array
 from .transforms import StaticTransforms, bare_frame
 
-Array = npt.NDArray[Any]
 MODELS = {"plumb_bob": COUNTS, "rational_polynomial": COUNTS, "equidistant": (EQUIDISTANT_COUNT,)}  # OpenCV's
 
 
@@ -46,7 +45,7 @@ class Alignment:
     transforms
         What /tf_static says; None if nobody can hear it.
     invalid
-        A further value that marks holes in depth that must be registered, beside 0 and, in floats, NaN.
+        A further value that marks holes; they become holes as REP 118 has them.
     """
 
     scale: float | str = "auto"
@@ -63,8 +62,8 @@ class Alignment:
 
         Returns
         -------
-        (H, W, 3), and (h, w) in the dtype and unit of the message; registered depth has holes as REP 118 has them, 0 in
-        integers (millimetres) and NaN in floats (metres).
+        (H, W, 3), and (h, w) in the dtype and unit of the message; depth that was registered, or whose holes `invalid`
+        marks, has holes as REP 118 has them, 0 in integers (millimetres) and NaN in floats (metres).
 
         Raises
         ------
@@ -77,11 +76,11 @@ class Alignment:
             kind = getattr(depth, "encoding", "") or depth.format
             raise ValueError(f"depth must be 16UC1, mono16 or 32FC1, got {kind!r}")
         motion = self.motion(rgb.header.frame_id, depth.header.frame_id)
+        if self.invalid is not None:
+            samples = _with_holes(samples, find_valid(samples, self.invalid))
         if motion is None:
             return colours, samples
-        if self.invalid is not None:
-            samples = np.where(samples == samples.dtype.type(self.invalid), samples.dtype.type(0), samples)
-        rgb_matrix, rgb_lens = camera_of(self.infos["rgb"], colours.shape, is_rectified(self.rgb_topic))
+        rgb_matrix, rgb_lens = self.rgb_camera(colours.shape)
         depth_matrix, depth_lens = camera_of(self.infos["depth"], samples.shape, is_rectified(self.depth_topic))
         in_unit = motion.copy()
         in_unit[:3, 3] *= 1000 if samples.dtype.kind in "ui" else 1
@@ -92,9 +91,13 @@ class Alignment:
         )  # fmt: skip
         if not registered.any() and (np.isfinite(samples) & (samples > 0)).any():
             raise ValueError("no depth sample falls into the RGB image: are the extrinsics those of these cameras?")
-        if registered.dtype.kind == "f":
-            registered = np.where(registered > 0, registered, registered.dtype.type(np.nan))
-        return colours, registered
+        return colours, _with_holes(registered, registered > 0)
+
+    def rgb_camera(self, shape: Sequence[int]) -> tuple[Floats, Lens | None]:
+        """`camera_of` RGB images; raises ValueError as well if their CameraInfo is unknown."""
+        if "rgb" not in self.infos:
+            raise ValueError("the CameraInfo of rgb has not come")
+        return camera_of(self.infos["rgb"], shape, is_rectified(self.rgb_topic))
 
     def motion(self, rgb_frame: str, depth_frame: str) -> Floats | None:
         """(4, 4) points of the depth camera to the RGB camera, in metres; None if depth need not be registered.
@@ -149,6 +152,10 @@ class Alignment:
         if isinstance(self.scale, str):
             return float(min(max(round(ratio), MIN_SCALE), MAX_SCALE))
         return self.scale
+
+
+def _with_holes(depth: Array, valid: Mask) -> Array:
+    return np.where(valid, depth, depth.dtype.type(np.nan if depth.dtype.kind == "f" else 0))
 
 
 def camera_of(info: Any, shape: Sequence[int], rectified: bool) -> tuple[Floats, Lens | None]:

@@ -20,7 +20,9 @@ from .alignment import Alignment
 from .diagnostics import LARGE_SHARE, WINDOW, Recent, Report, Stages
 from .matching import Kind, Pairing
 from .messages import image_fields, stamp_of
-from .parameters import NodeParameters, Upsample
+from .parameters import PLACING, NodeParameters, Upsample
+from .points import Clouds
+from .watch import AlignmentWatch
 
 Array = npt.NDArray[Any]
 SILENCE = 2.0  # seconds without a pair after which somebody should be told
@@ -50,6 +52,21 @@ class DepthOutput:
     camera_info: Any
 
 
+class PointsTopic(NamedTuple):
+    """Where point clouds go.
+
+    Attributes
+    ----------
+    wanted
+        Whether anybody waits for them; nothing is computed otherwise.
+    publish
+        Called on the worker thread with the fields of a PointCloud2 (see `Clouds`), the stamp and the frame_id.
+    """
+
+    wanted: Callable[[], bool]
+    publish: Callable[[dict[str, Any], Any, str], None]
+
+
 class _Source(NamedTuple):
     """Of a result: what its messages say of where and when it is."""
 
@@ -58,6 +75,8 @@ class _Source(NamedTuple):
 
 
 class _Worked(NamedTuple):
+    colours: Array
+    samples: Array
     depth: Array
     registration: float
     upsampling: float
@@ -80,6 +99,8 @@ class DepthNode:
         Says whether and how depth is registered to RGB first; by default it lies there if its frame_id is RGB's.
     wanted
         Whether anybody waits for results; asked once a pair if the parameter `lazy` is set.
+    points
+        Of clouds, in the RGB camera's frame; None: there are none.
     clock
         Seconds, for warnings and diagnostics.
     """
@@ -93,10 +114,12 @@ class DepthNode:
         parameters: NodeParameters | None = None,
         alignment: Alignment | None = None,
         wanted: Callable[[], bool] = lambda: True,
+        points: PointsTopic | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._upsample, self._publish, self._warn = upsample, publish, warn
-        self._wanted, self._clock = wanted, clock
+        self._wanted, self._points, self._clock = wanted, points, clock
+        self._clouds, self._watch = Clouds(), AlignmentWatch(warn, clock)
         self._alignment = alignment or Alignment()
         self._parameters = parameters or NodeParameters()
         self._lock = threading.Lock()
@@ -113,11 +136,13 @@ class DepthNode:
     def configure(self, parameters: NodeParameters) -> None:
         """Take other parameters, from the next message on."""
         with self._lock:
+            if any(getattr(parameters, name) != getattr(self._parameters, name) for name in PLACING):
+                self._watch.restart()
             self._parameters = parameters
             self._pairing.slop = parameters.slop
             alignment = self._alignment
             alignment.scale, alignment.registered = parameters.scale, parameters.registered
-            alignment.extrinsics = parameters.pose
+            alignment.extrinsics, alignment.invalid = parameters.pose, parameters.marker
 
     def on_camera_info(self, kind: Kind, message: Any) -> None:
         """Keep the latest CameraInfo of "rgb" or "depth"."""
@@ -147,7 +172,7 @@ class DepthNode:
             for rgb, depth in self._pairing.add(kind, stamp_of(message), message):
                 self._last_pair, self._seen = self._clock(), dict.fromkeys(KINDS, 0)
                 self._counts["pairs received"] += 1
-                self._idle = self._parameters.lazy and not self._wanted()
+                self._idle = self._parameters.lazy and not (self._wanted() or self._points_wanted())
                 if self._idle:
                     self._counts["not asked for"] += 1
                 else:
@@ -175,6 +200,7 @@ class DepthNode:
                 f"{recent['dropped']} of {submitted} pairs dropped within {WINDOW:.0f} s: they come faster than they "
                 "can be up-sampled"
             )
+        complaint = complaint or self._watch.warning
         values = {name: str(count) for name, count in counts.items()}
         values |= {"rate (Hz)": f"{self._recent.rate():.1f}", **self._recent.latencies()}
         return Report(bool(complaint), complaint or ("idle: nobody subscribes" if self._idle else "running"), values)
@@ -183,6 +209,9 @@ class DepthNode:
         """Finish the frame that is being worked on, which is published no more, and end the worker."""
         self._closed = True
         self._stream.close(drain=False)
+
+    def _points_wanted(self) -> bool:
+        return self._points is not None and self._points.wanted()
 
     def _count(self) -> dict[str, int]:
         with self._lock:
@@ -219,16 +248,19 @@ class DepthNode:
             registered = time.perf_counter()
             result = self._upsample(colours, samples, scale=parameters.scale, fill_holes=parameters.fill_holes)
             array = convert(np.asarray(result), parameters.encoding)
-            return _Worked(array, registered - start, time.perf_counter() - registered)
+            return _Worked(colours, samples, array, registered - start, time.perf_counter() - registered)
         except (ValueError, MemoryError) as error:
             self._counts["failed"] += 1
             self._failure, self._failed_at = f"frame left out: {error}", self._clock()
-            # what is wrong with one frame is mostly wrong with all, but for the numbers
-            kind = re.sub(r"[\d.]+", "#", self._failure)
-            if kind not in self._warned and len(self._warned) < WARNED:
-                self._warned.add(kind)
-                self._warn(self._failure)
+            self._warn_once(self._failure)
             return None
+
+    def _warn_once(self, text: str) -> None:
+        """Of each kind: what is wrong with one frame is mostly wrong with all, but for the numbers."""
+        kind = re.sub(r"[\d.]+", "#", text)
+        if kind not in self._warned and len(self._warned) < WARNED:
+            self._warned.add(kind)
+            self._warn(text)
 
     def _deliver(self, result: StreamResult) -> None:
         if result.depth is None or self._closed:
@@ -239,6 +271,17 @@ class DepthNode:
         self._counts["published"] += 1
         waiting, publishing = result.latency - result.processing, time.perf_counter() - start
         self._recent.publish(Stages(waiting, worked.registration, worked.upsampling, publishing))
+        if self._points is not None and self._points_wanted():
+            self._deliver_points(worked, result.stamp, self._points)
+        self._watch.look(worked.colours, worked.samples)
+
+    def _deliver_points(self, worked: _Worked, source: _Source, topic: PointsTopic) -> None:
+        try:
+            camera = self._alignment.rgb_camera(worked.depth.shape)
+        except ValueError as error:
+            self._warn_once(f"no points: {error}")
+            return
+        topic.publish(self._clouds.fields(worked.depth, worked.colours, *camera), source.stamp, source.frame_id)
 
 
 def convert(depth: Array, encoding: str | None) -> Array:

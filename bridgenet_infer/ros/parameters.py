@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -14,6 +15,7 @@ from .alignment import Alignment
 from .matching import QUEUE_SIZE, Kind
 from .transforms import StaticTransforms, rigid
 
+PLACING = ("scale", "invalid", "registered", "extrinsics")  # parameters that say where depth lies
 SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 
 
@@ -89,6 +91,10 @@ class NodeParameters:
         "HR over LR; auto: from the two sizes, or from the focal lengths where depth is registered",
         "'auto' or a number from 2 to 16", lambda v: v == "auto" or _between(v, 2, 16), (2.0, 16.0),
     ))  # fmt: skip
+    invalid: float | str = _parameter("none", Rule(
+        "a further value that marks holes in the depth, as its messages hold it",
+        "'none' or a finite number", lambda v: v == "none" or (_between(v, -math.inf, math.inf) and math.isfinite(v)),
+    ))  # fmt: skip
     fill_holes: bool = _switch(False, "publish filled depth instead of holes")
     output_encoding: str = _choice("auto", ("auto", "16UC1", "32FC1"), "of the result; auto: as depth comes")
     registered: bool = _switch(False, "depth lies in the RGB camera whatever its frame_id says")
@@ -159,10 +165,18 @@ class NodeParameters:
         """(4, 4) points of the depth camera to the RGB camera, as `extrinsics` says; None if it says nothing."""
         return _pose(self.extrinsics) if self.extrinsics.strip() else None
 
+    @property
+    def marker(self) -> float | None:
+        """Of holes, as `invalid` says; None if it says nothing."""
+        return None if isinstance(self.invalid, str) else self.invalid
+
     def alignment(self, topics: Mapping[Kind, str], *, hears_transforms: bool = True) -> Alignment:
         """How depth comes to lie on RGB images, whose topics have these names."""
         transforms = StaticTransforms() if hears_transforms else None
-        return Alignment(self.scale, self.registered, topics["rgb"], topics["depth"], self.pose, transforms=transforms)
+        return Alignment(
+            self.scale, self.registered, topics["rgb"], topics["depth"], self.pose, transforms=transforms,
+            invalid=self.marker,
+        )  # fmt: skip
 
     def load(self) -> Upsample:
         """Load the weights and run them once; raises what `DepthUpsampler.from_pretrained` does."""

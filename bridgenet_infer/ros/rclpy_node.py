@@ -20,12 +20,12 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from .ending import Ending
 from .matching import Kind
-from .node import DepthNode, DepthOutput
+from .node import DepthNode, DepthOutput, PointsTopic
 from .parameters import NodeParameters, Upsample, rules
 
 try:
@@ -96,7 +96,11 @@ class BridgeNetNode(Node):  # type: ignore[misc]
         self._core: DepthNode | None = None
         self.add_on_set_parameters_callback(self._set_parameters)
 
-    def start(self, upsample: Upsample, guard: Callable[[Callable[..., Any]], Callable[..., None]]) -> None:
+    def start(
+        self,
+        upsample: Upsample,
+        guard: Callable[[Callable[..., Any]], Callable[..., None]] = lambda callback: callback,
+    ) -> None:
         """Subscribe and publish.
 
         Parameters
@@ -104,26 +108,34 @@ class BridgeNetNode(Node):  # type: ignore[misc]
         upsample
             As `NodeParameters.load` makes it.
         guard
-            Wraps the callbacks of images, which raise what ended the up-sampling.
+            Wraps the callbacks of images, which raise what ended the up-sampling; by default the executor raises it.
         """
         # the last pair is kept by DepthNode, which counts what it drops: a depth of 1 here would drop RGB of one frame
         # and depth of another. Reliable publishers reach best-effort and reliable subscribers (REP 2003)
         depth = self.parameters.queue_size
         inputs = QoSProfile(depth=depth, reliability=WORDS[self.parameters.reliability])
-        results = {"qos_profile": QoSProfile(depth=depth)}
-        results["qos_overriding_options"] = QoSOverridingOptions.with_default_policies()
-        images = self.create_publisher(Image, "~/depth/image_raw", **results)
-        infos = self.create_publisher(CameraInfo, "~/depth/camera_info", **results)
+        images, infos, clouds = (
+            self.create_publisher(
+                kind, topic, QoSProfile(depth=depth),  # of its own: overrides are written into it
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+            for kind, topic in (
+                (Image, "~/depth/image_raw"), (CameraInfo, "~/depth/camera_info"), (PointCloud2, "~/depth/points")
+            )
+        )  # fmt: skip
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
 
+        # data: anything but an array is checked by rclpy byte by byte
         def publish(output: DepthOutput) -> None:
             header = Header(stamp=output.stamp, frame_id=output.frame_id)
-            # anything but an array is checked by rclpy byte by byte
-            data = array("B", output.fields["data"])
-            images.publish(Image(**{**output.fields, "header": header, "data": data}))
+            images.publish(Image(**{**output.fields, "header": header, "data": array("B", output.fields["data"])}))
             if output.camera_info is not None:
                 output.camera_info.header = header
                 infos.publish(output.camera_info)
+
+        def publish_points(fields: dict[str, Any], stamp: Any, frame_id: str) -> None:
+            changes = {"fields": [PointField(**each) for each in fields["fields"]], "data": array("B", fields["data"])}
+            clouds.publish(PointCloud2(**{**fields, **changes, "header": Header(stamp=stamp, frame_id=frame_id)}))
 
         topics: dict[Kind, str] = {
             "rgb": self.resolve_topic_name("rgb/image"), "depth": self.resolve_topic_name("depth/image")
@@ -132,6 +144,7 @@ class BridgeNetNode(Node):  # type: ignore[misc]
         core = self._core = DepthNode(
             upsample, publish, self.get_logger().warning, parameters=self.parameters, alignment=alignment,
             wanted=lambda: images.get_subscription_count() > 0 or infos.get_subscription_count() > 0,
+            points=PointsTopic(lambda: clouds.get_subscription_count() > 0, publish_points),
         )  # fmt: skip
         self.create_subscription(CameraInfo, "rgb/camera_info", partial(core.on_camera_info, "rgb"), inputs)
         self.create_subscription(CameraInfo, "depth/camera_info", partial(core.on_camera_info, "depth"), inputs)

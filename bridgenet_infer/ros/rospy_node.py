@@ -10,13 +10,13 @@ from typing import Any
 
 import rospy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
 from .ending import Ending
 from .matching import Kind
-from .node import DepthNode, DepthOutput
+from .node import DepthNode, DepthOutput, PointsTopic
 from .parameters import NodeParameters, Upsample
 
 
@@ -45,6 +45,7 @@ def _run(ending: Ending, parameters: NodeParameters, upsample: Upsample) -> None
     queue = {"queue_size": parameters.queue_size}
     image_publisher = rospy.Publisher("~depth/image_raw", Image, **queue)
     info_publisher = rospy.Publisher("~depth/camera_info", CameraInfo, **queue)
+    points_publisher = rospy.Publisher("~depth/points", PointCloud2, **queue)
     diagnostics_publisher = rospy.Publisher("/diagnostics", DiagnosticArray, queue_size=1)
 
     def publish(output: DepthOutput) -> None:
@@ -54,11 +55,16 @@ def _run(ending: Ending, parameters: NodeParameters, upsample: Upsample) -> None
             output.camera_info.header = header
             info_publisher.publish(output.camera_info)
 
+    def publish_points(fields: dict[str, Any], stamp: Any, frame_id: str) -> None:
+        changes = {"fields": [PointField(**each) for each in fields["fields"]]}
+        points_publisher.publish(PointCloud2(header=Header(stamp=stamp, frame_id=frame_id), **{**fields, **changes}))
+
     topics: dict[Kind, str] = {"rgb": rospy.resolve_name("rgb/image"), "depth": rospy.resolve_name("depth/image")}
     transports = {"rgb": parameters.rgb_transport, "depth": parameters.depth_transport}
     node = DepthNode(
         upsample, publish, rospy.logwarn, parameters=parameters, alignment=parameters.alignment(topics),
         wanted=lambda: image_publisher.get_num_connections() > 0 or info_publisher.get_num_connections() > 0,
+        points=PointsTopic(lambda: points_publisher.get_num_connections() > 0, publish_points),
     )  # fmt: skip
     # with rospy's own buffer of 64 kB, frames would pile up in the socket instead of giving way to newer ones
     options = {**queue, "buff_size": 2**24, "tcp_nodelay": True}

@@ -16,6 +16,7 @@ PARAMETERS = {
     "device": "auto",
     "precision": "auto",
     "scale": "auto",
+    "invalid": "none",
     "fill_holes": "false",
     "output_encoding": "auto",
     "registered": "false",

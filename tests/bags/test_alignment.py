@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bridgenet_infer import read_depth, read_rgb
 from bridgenet_infer.bags.command import main
+from examples import DESK
 
 pytest.importorskip("rosbags", reason="needs the extra bags")
 from bridgenet_infer.bags.upsample import upsample_bag
@@ -17,6 +19,7 @@ START = 1_700_000_000_000_000_000
 EXTRINSICS = ["--extrinsics", "1e-1", "0", "-1e-9", "0", "0", "0", "1"]
 PLACE = (0.1, 0.0, 0.0)
 DEPTH = np.full((12, 16), 2000, np.uint16)
+BLACK = np.zeros((48, 64, 3), np.uint8)
 MOVED = np.where(np.arange(16) < 2, 0, DEPTH).astype(np.uint16)  # by 2 samples, as `PLACE` moves what is 2 m away
 PLAIN = "/camera/{}/image_raw", "/camera/{}/camera_info"
 LIBREALSENSE = "/device_0/sensor_0/{}_0/image/data", "/device_0/sensor_0/{}_0/info/camera_info"
@@ -30,10 +33,10 @@ def record(
     focal: float | None = 40.0,
     names: tuple[str, str] = PLAIN,
     depth: np.ndarray = DEPTH,
+    colours: np.ndarray = BLACK,
     places: list[tuple[float, float, float]] | None = None,
 ) -> Path:
-    """Three frames of 48 x 64, focal length 160, and depth of 12 x 16; focal length 40 is the same view."""
-    colours = np.zeros((48, 64, 3), np.uint8)
+    """Three frames; of 48 x 64, focal length 160, and depth of 12 x 16, focal length 40 is the same view."""
     with Recorder(path, kind) as recorder:
         for index in range(3):
             stamp = START + index * 10**8
@@ -126,3 +129,15 @@ def test_markers_are_holes_before_depth_is_registered(tmp_path: Path) -> None:
     source = record(tmp_path / "in.bag", ("camera", "camera"), depth=marked)
     registered = attempt(source, extrinsics=rigid(PLACE, (0, 0, 0, 1)), invalid=65535)
     assert set(np.unique(registered)) == {0, 2000}
+
+
+@pytest.mark.parametrize("mirrored", [True, False])
+def test_depth_that_does_not_fit_is_warned_of_once(
+    tmp_path: Path, mirrored: bool, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rgb, depth = read_rgb(DESK / "rgb.png"), read_depth(DESK / "depth_lr.png")
+    shown = rgb[:, ::-1] if mirrored else rgb
+    source = record(tmp_path / "in.bag", ("camera", "camera"), focal=None, colours=shown, depth=depth)
+    assert main([str(source), "-o", str(tmp_path / "out.bag"), "--weights", str(tiny_checkpoint)]) == 0
+    warning = "warning: depth fits the image when left and right change places (as in 3 of 3 frames): is it registered?"
+    assert capsys.readouterr().err.count(warning) == mirrored

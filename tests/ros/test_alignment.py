@@ -101,6 +101,27 @@ def test_registered_depth_comes_as_it_is() -> None:
     assert np.array_equal(Alignment(registered=True)(rgb, image(depth, "elsewhere"))[1], depth)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "marker", "hole"),
+    [(np.uint16, 65535, 0), (np.uint16, 65535.0, 0), (np.float32, -1, np.nan), (np.float32, 0.1, np.nan)],
+)
+def test_markers_become_holes(dtype: type, marker: float, hole: float) -> None:
+    depth = np.full((12, 16), 700, dtype)
+    depth[3:6] = marker
+    rgb, message = image(np.zeros((48, 64, 3), np.uint8), "camera"), image(depth, "camera")
+    expected = np.where(depth == depth[3, 0], dtype(hole), depth)
+    assert np.array_equal(Alignment(invalid=marker)(rgb, message)[1], expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("marker", [-1, 0.5, 10**6])
+def test_markers_that_the_dtype_cannot_hold_mark_nothing(marker: float) -> None:
+    raw = np.full((60, 80), 700, np.uint16)
+    rgb, depth = image(np.zeros((120, 160, 3), np.uint8), "rgb"), image(raw, "depth")
+    marked, plain = aligned(np.eye(4)), aligned(np.eye(4))
+    marked.invalid = marker
+    assert np.array_equal(marked(rgb, depth)[1], plain(rgb, depth)[1])
+
+
 def test_what_is_missing_is_named() -> None:
     alignment = Alignment()
     with pytest.raises(ValueError, match=r"'d', RGB in 'r'.* of rgb and .* of depth and a chain .* say 'registered'"):

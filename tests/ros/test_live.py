@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.geometry import depth_to_points, intrinsic_matrix
 from bridgenet_infer.ros.matching import QUEUE_SIZE
 from testing import ROOT
 from testing.ros_world import Frame, Request, ros_environment, run_peer, running, running_master
@@ -58,7 +59,8 @@ def test_a_live_node_hands_on_pixels_stamps_and_frames(
 ) -> None:
     frames = make_frames(QUEUE_SIZE, lag=0.008, dtype=dtype)  # what every queue holds: nothing is lost in a stall
     with running([*ODD_NODES, "nearest", "_registered:=true"], world):
-        exchange = run_peer(Request(frames, rate=5, pairs=len(frames)), tmp_path, world)
+        exchange = run_peer(Request(frames, rate=5, pairs=len(frames), points=True), tmp_path, world)
+    camera = intrinsic_matrix(525, 525, 31.5, 23.5)
     sent = {frame.depth_stamp: frame for frame in frames}
     assert len(exchange.depths) + exchange.count("dropped") == len(frames)
     assert exchange.count("failed") == 0
@@ -68,6 +70,10 @@ def test_a_live_node_hands_on_pixels_stamps_and_frames(
         assert depth.dtype == dtype
         assert np.array_equal(depth, expected)
         assert frame_id == "camera_rgb"
+        metres = np.where(expected > 0, expected / (1000 if dtype is np.uint16 else 1), np.nan)
+        points, colours = exchange.clouds[stamp]
+        assert np.allclose(points, depth_to_points(metres, camera), rtol=1e-6, atol=1e-6, equal_nan=True)
+        assert np.array_equal(colours, sent[stamp].rgb)
     assert [(stamp, frame_id) for _, stamp, frame_id, _ in exchange.depths] == [info[:2] for info in exchange.infos]
     assert {(width, matrix[:3]) for _, _, width, matrix in exchange.infos} == {(64, (525.0, 0.0, 31.5))}
     level, message, values = exchange.diagnostics
@@ -127,14 +133,17 @@ def test_launch_file_starts_the_network_with_its_parameters(
     if roslaunch is None:
         pytest.skip("roslaunch is not installed")
     environment = {**world, "ROS_PACKAGE_PATH": str(ROS), "PATH": f"{Path(sys.executable).parent}:{world['PATH']}"}
-    words = "weights:=default registered:=true fill_holes:=true output_encoding:=32FC1 scale:=4 device:=cpu"
     frame = make_frames(1, lag=0.0)[0]
-    with running([roslaunch, "bridgenet_infer", "bridgenet.launch", *words.split()], environment):
+    marker = int(frame.depth[0, 0])
+    words = "weights:=default registered:=true fill_holes:=true output_encoding:=32FC1 scale:=4 device:=cpu"
+    command = [roslaunch, "bridgenet_infer", "bridgenet.launch", *words.split(), f"invalid:={marker}"]
+    with running(command, environment):
         exchange = run_peer(Request([frame], rate=1, pairs=1), tmp_path, environment)
     ((depth, *_),) = exchange.depths
     assert depth.dtype == np.float32
     # another process may use another number of threads, so a millimetre may be rounded the other way
-    assert np.abs(depth - shipped(frame.rgb, frame.depth, fill_holes=True) / 1000).max() < 0.0015
+    expected = shipped(frame.rgb, frame.depth, fill_holes=True, invalid=marker)
+    assert np.abs(depth - expected / 1000).max() < 0.0015
 
 
 def test_node_ends_when_its_upsampler_breaks(world: dict[str, str], tmp_path: Path) -> None:

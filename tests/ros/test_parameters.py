@@ -25,6 +25,9 @@ ROS = ROOT / "ros"
     [
         ("scale", "8x"),
         ("scale", 1),
+        ("invalid", "65535"),
+        ("invalid", float("inf")),
+        ("invalid", True),
         ("registered", "no"),
         ("fill_holes", "maybe"),
         ("output_encoding", "mono8"),

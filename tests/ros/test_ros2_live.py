@@ -132,6 +132,11 @@ def test_parameters_take_effect_while_the_node_runs(shared: Peer) -> None:
     assert shared.set_parameter("output_encoding", "32FC1").successful
     assert shared.await_result(shared.send(*pair(1))).encoding == "32FC1"
     assert shared.set_parameter("output_encoding", "auto").successful
+    depth = pair(1)[1]
+    assert shared.set_parameter("invalid", int(depth[0, 0])).successful
+    marked = shared.await_result(shared.send(*pair(1)))
+    assert np.array_equal(image_to_array(marked), enlarged(np.where(depth == depth[0, 0], 0, depth)))
+    assert shared.set_parameter("invalid", "none").successful
     assert shared.set_parameter("slop", 0.04).successful
     shared.await_result(shared.send(*pair(1), lag=30 * MS))
     assert shared.set_parameter("slop", 0.02).successful
