@@ -75,10 +75,12 @@ class TemporalFilter:
     ----------
     settings
         See `Temporal`.
+    invalid
+        A further value that marks holes.
     """
 
-    def __init__(self, settings: Temporal) -> None:
-        self.settings = settings
+    def __init__(self, settings: Temporal, invalid: float | None = None) -> None:
+        self.settings, self.invalid = settings, invalid
         self._state: _State | None = None
 
     def __call__(self, lr_depth: DepthLike) -> DepthLike:
@@ -96,7 +98,7 @@ class TemporalFilter:
         TypeError, ValueError
             As `DepthUpsampler` for depth that does not fit.
         """
-        received = check_depth(lr_depth)
+        received = check_depth(lr_depth, self.invalid)
         raw, valid = received.raw, received.valid
         state = self._state
         if state is None or state.last.shape != raw.shape or state.dtype != raw.dtype:

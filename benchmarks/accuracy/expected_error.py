@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.accuracy.pictures import beside
 from benchmarks.accuracy.quality import turn, turn_back
 from benchmarks.accuracy.trials import degraded
 from benchmarks.command import command_line
@@ -30,8 +29,6 @@ from bridgenet_infer.arrays import Array, Mask
 from bridgenet_infer.pipeline.holes import fill_holes
 from bridgenet_infer.pipeline.normalise import local_range
 from bridgenet_infer.pipeline.resample import resize_bilinear
-from bridgenet_infer.visualise import Picture, colourise_error, error_limit
-from bridgenet_infer.write import write_picture
 from datasets.scenes import RgbdScene, make_pair, validation_scenes
 from simulation.sensors import BASELINE, FOCAL, OFFSET, SENSORS
 
@@ -58,17 +55,11 @@ def main() -> None:
     parser = command_line(__doc__, "expected_error", ["default"])
     parser.add_argument("--scale", type=int, default=8)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--pictures", nargs="*", default=[], metavar="SCENE", help="write true and expected errors")
     options = parser.parse_args()
     loaded = [DepthUpsampler.from_pretrained(name) for name in options.weights]
     scenes, figures = validation_scenes(), {}
     for case in options.cases:
         figures[case] = {each.name: measure(each, scenes, case, options.scale) for each in loaded}
-        for scene in (scene for scene in scenes if scene.name in options.pictures):
-            for upsampler in loaded:
-                path = options.out / f"{upsampler.name}_{case}_{scene.group}_{scene.name}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_picture(path, draw(upsampler, scene, case, options.scale))
     print(format_figures(figures))
     write_result(options.out / "expected_error.json", {"scale": options.scale, "figures": figures}, loaded)
 
@@ -152,18 +143,6 @@ def calibration(images: Sequence[Measured]) -> dict[str, list[float]]:
         "quanta": [float(np.median(quanta[part])) for part in parts],
         "ratio": [float(np.median(ratio[part]) / np.log(2)) for part in parts],
     }
-
-
-def draw(upsampler: DepthUpsampler, scene: RgbdScene, case: str, scale: int) -> Picture:
-    """RGB, the true error and the expected one."""
-    ((rgb, lr, truth, _, mask),) = pairs([scene], case, scale)
-    result = upsampler.predict(rgb, lr)
-    assert isinstance(result.depth, np.ndarray)
-    assert isinstance(result.expected_error, np.ndarray)
-    true = np.where(mask, np.abs(result.depth - truth), 0)
-    limit = error_limit(true, mask)
-    panels = [rgb, colourise_error(true, limit), colourise_error(np.nan_to_num(result.expected_error), limit)]
-    return beside(panels)
 
 
 def format_figures(figures: Mapping[str, Mapping[str, Any]]) -> str:

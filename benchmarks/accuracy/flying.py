@@ -11,7 +11,6 @@ the share of these that fly.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -22,19 +21,15 @@ import torch
 from benchmarks.accuracy.baselines import bicubic, nearest
 from benchmarks.accuracy.joint_bilateral import joint_bilateral
 from benchmarks.accuracy.metrics import edge_band
-from benchmarks.accuracy.pictures import beside, cloud_view
 from benchmarks.command import command_line
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array, Mask
-from bridgenet_infer.geometry import camera_matrix
-from bridgenet_infer.write import write_picture
 from datasets.scenes import middlebury2005, rendered_scenes
 from simulation.sensors import OFFSET
 
 STEP, FAR_OFF = 0.05, 0.01  # shares of the depth
 ABOUT = 2  # pixels
-PICTURED, TURN = 8, 25.0  # scale, degrees
 SCENES = ("rendered", "middlebury")
 
 
@@ -56,7 +51,6 @@ def main() -> None:
     parser = command_line(__doc__, "flying", ["default"])
     parser.add_argument("--scales", type=int, nargs="+", default=[4, 8, 16])
     parser.add_argument("--scenes", nargs="+", choices=SCENES, default=list(SCENES))
-    parser.add_argument("--pictures", action="store_true", help="write point clouds of rendered scenes at x8")
     options = parser.parse_args()
     loaded = [DepthUpsampler.from_pretrained(name) for name in options.weights]
     figures: dict[str, dict[str, Any]] = {}
@@ -64,9 +58,6 @@ def main() -> None:
         for scale in options.scales:
             ours = [each for each in loaded if each.supports_scale(scale)]
             figures.setdefault(kind, {})[f"x{scale}"] = measure(ours, views(kind, scale), scale)
-    if options.pictures:
-        for upsampler in loaded:
-            draw_clouds(upsampler, options.out)
     print(format_figures(figures))
     write_result(options.out / "flying.json", {"figures": figures}, loaded)
 
@@ -127,18 +118,6 @@ def flies(depth: Array, view: View, scale: int) -> Mask:
         distance = np.fmin(distance, np.abs(depth + view.offset - surface))
     flying: npt.NDArray[np.bool_] = distance > FAR_OFF * exact
     return flying
-
-
-def draw_clouds(upsampler: DepthUpsampler, folder: Path) -> None:
-    """Of each rendered scene the point clouds of bicubic, of ours, of ours with `max_error`, and of exact depth."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, view in enumerate(views("rendered", PICTURED)):
-        height, width = view.exact.shape
-        sure = upsampler.predict(view.rgb, view.lr, PICTURED, max_error=FAR_OFF * float(np.median(view.exact)))
-        ours = upsampler(view.rgb, view.lr, PICTURED)
-        depths = [bicubic(view.lr, view.exact.shape), ours, np.asarray(sure.depth), view.exact]
-        clouds = [cloud_view(depth, view.rgb, camera_matrix((height, width), 60), TURN) for depth in depths]
-        write_picture(folder / f"{upsampler.name}_{index}.png", beside(clouds))
 
 
 def format_figures(figures: Mapping[str, Mapping[str, Any]]) -> str:
