@@ -133,7 +133,8 @@ class Job:
             from ..pipeline.validate import check_depth  # which imports torch
 
             depth = check_depth(read_depth(pair.output), self.options.invalid)
-            write_preview(pair.preview, depth.raw[0], depth.valid[0], pair.error and read_depth(pair.error))
+            error = read_depth(pair.error) if pair.error else None
+            write_preview(pair.preview, depth.raw[0], depth.valid[0], error)
         return True
 
     def _read(self, pair: Pair) -> tuple[Any, Any]:
