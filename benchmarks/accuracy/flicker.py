@@ -77,13 +77,13 @@ def measure(
     measured = np.ones(sequence[0][1].shape, bool)
     surfaces = measured.copy()
     for index, (rgb, depth) in enumerate(sequence):
-        lr = observe(rgb, depth, sensor, scale, seed=index)
-        lr = lr if steady is None else steady(lr)
+        sensed = observe(rgb, depth, sensor, scale, seed=index)
+        lr = sensed if steady is None else steady(sensed)
         results: dict[str, Array] = {"bicubic": bicubic(fill_holes(lr, lr > 0), depth.shape)}
         results |= {upsampler.name: upsampler(rgb, lr, scale) for upsampler in upsamplers}
         for name, result in results.items():
             errors.setdefault(name, []).append((result - depth) * 1000)
-        measured &= nearest(lr > 0, depth.shape) & (depth > 0)
+        measured &= nearest(sensed > 0, depth.shape) & (depth > 0)
         surfaces &= ~edge_band(depth, EDGE_STEP, EDGE_RADIUS)
     figures = {}
     for name, stack in errors.items():
