@@ -260,3 +260,18 @@ def precision(result: Result) -> str:
             ["MAD fp16 / fp32", *(" / ".join(pair) for pair in pairs)],
         ],
     )
+
+
+def alignment(result: Result) -> str:
+    """Shifts found and warned of by scale, false alarms of all scales, and the frames of a Kinect."""
+    rows = []
+    for group in ("val", "rendered", "eval"):
+        by_scale = result[group]
+        moved = [by_scale[f"x{scale}"] for scale in (2, *SCALES)]
+        alarms, pairs = (sum(int(each[name]) for each in by_scale.values()) for name in ("false alarms", "pairs"))
+        shares = (slashed((each[name] for each in moved), 2) for name in ("found", "warned", "turned"))
+        rows.append([group, *shares, f"{alarms} of {pairs}"])
+    for name, frames in result["kinect"].items():
+        rows.append([f"Kinect, {name}", "", f"{sum(frame['is_strong'] for frame in frames)} of {len(frames)}", "", ""])
+    header = ["x2 / x4 / x8 / x16", "shifts found", "shifts warned of", "turns warned of", "false alarms"]
+    return table(header, rows)

@@ -39,6 +39,7 @@ TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {  # name -> how
     "ros2-live": (cost.ros2_live, tuple(name for name in RUNS if name.startswith("ros2_live"))),
     "bags": (cost.bags, ("bags",)),
     "registration": (cost.registration, ("registration",)),
+    "alignment": (accuracy.alignment, ("alignment",)),
     "soak": (cost.soak, ("soak",)),
     "steps": (cost.steps, ("steps",)),
     "overhead": (cost.overhead, ("overhead",)),

@@ -60,6 +60,7 @@ RUNS = {
     "precision": Run("-m benchmarks.accuracy.precision", (DEFAULT,), 6),
     "tiling": Run("-m benchmarks.accuracy.tiling --scenes eval", (DEFAULT,), 6),
     "registration": Run("-m benchmarks.accuracy.registration", (), 1),
+    "alignment": Run("-m benchmarks.accuracy.alignment", (), 5),
     "cost": Run("-m benchmarks.runtime.cost", (), 1),
     "bags": Run("-m benchmarks.robots.bags", (DEFAULT,), 1),
     # time and memory

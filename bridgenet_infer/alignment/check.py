@@ -11,7 +11,7 @@ import numpy as np
 from bridgenet_infer.arrays import Array, Mask
 
 from ..pipeline.validate import check_depth, check_rgb
-from .edges import Edges, Floats, Size, coarser, correlate, depth_edges, image_edges, zoom_edges
+from .edges import Edges, Size, coarser, correlate, depth_edges, image_edges, zoom_edges
 
 Mirroring = Literal["none", "horizontal", "vertical"]
 
@@ -20,6 +20,7 @@ REACH = 1 / 8  # of the longer side: the largest shift
 ZOOMS = (0.8, 0.84, 0.87, 0.9, 0.93, 0.96, 1.0, 1.04, 1.075, 1.11, 1.15, 1.19, 1.25)
 PLAY, PLAY_SAMPLES = 2.0, 0.25  # RGB pixels and LR samples: depth that is off by the larger of both lies well
 WORTH = 0.9  # of the fit in another pose, since a plain shift is likelier
+ROOM = 16  # cells that refining may go beyond
 FAINT = 0.05  # crests that are fainter tell nothing
 BLOCKS = 7  # along each side
 STRONG, CLEAR = 2.1, 2.5  # standard errors, and deviations of the coarse correlation
@@ -131,6 +132,7 @@ def _compare(image: Array, depth: Array, valid: Mask) -> AlignmentCheck:
     coarse = _grid(size, COARSE)
     of_image = image_edges(image, fine)
     image_summary = coarser(of_image, coarse)
+    framed = _Framed.around(of_image)
     pixel = size[0] / fine[0]  # RGB pixels per cell of the fine grid
     play = max(PLAY, PLAY_SAMPLES * size[0] / depth.shape[0]) / pixel
     lying = depth_edges(depth, valid, fine)
@@ -138,7 +140,7 @@ def _compare(image: Array, depth: Array, valid: Mask) -> AlignmentCheck:
     reach = round(REACH * max(coarse))
     per_coarse = fine[0] / coarse[0]
 
-    own = _Fit(of_image, lying, AS_IT_LIES).refine((0.0, 0.0), play)
+    own = _Fit(framed, lying, AS_IT_LIES).refine((0.0, 0.0), play)
     candidates, spread = [], 0.0
     for pose in _poses(size, (depth.shape[0], depth.shape[1])):
         across = pose.turn in (90, 270)
@@ -148,7 +150,7 @@ def _compare(image: Array, depth: Array, valid: Mask) -> AlignmentCheck:
         candidates.append((float(fit.max()), pose, edges, [(int(k) - reach) * per_coarse for k in place]))
         spread = max(spread, float(fit.std()))
     chosen = [candidates[0], max(candidates[1:], key=lambda each: each[0])]
-    found = [_Fit(of_image, edges, pose).refine((dy, dx), per_coarse + 1) for _, pose, edges, (dy, dx) in chosen]
+    found = [_Fit(framed, edges, pose).refine((dy, dx), per_coarse + 1) for _, pose, edges, (dy, dx) in chosen]
     best = max([own, *found], key=lambda each: each.score * (1 if each.pose == AS_IT_LIES else WORTH))
     gains = best.by_block - own.by_block
     evidence = float(gains.sum() / max(np.linalg.norm(gains), 1e-9))
@@ -169,38 +171,56 @@ def summarise_warnings(warnings: Sequence[str]) -> str:
     return f"{strong[len(strong) // 2]}{frames}: is it registered?"
 
 
+@dataclass(frozen=True)
+class _Framed:
+    """The image's edges on the fine grid, with room around them for every shift of depth."""
+
+    edges: Edges
+    size: Size
+    room: int
+
+    @classmethod
+    def around(cls, edges: Edges) -> _Framed:
+        """`edges` of (H, W) in a frame of zeros."""
+        room = round(REACH * max(edges.shape)) + ROOM
+        return cls(np.pad(edges, room), (edges.shape[0], edges.shape[1]), room)
+
+
 class _Fit:
     """The crests of depth in one pose, and how well they fit the image's edges on the fine grid after a shift."""
 
-    def __init__(self, of_image: Edges, of_depth: Edges, pose: _Pose) -> None:
-        self.pose, self.of_image = pose, of_image
+    def __init__(self, of_image: _Framed, of_depth: Edges, pose: _Pose) -> None:
+        self.pose, self.of_image = pose, of_image.edges.ravel()
         posed = of_depth if pose.zoom != 1 else pose.apply(of_depth)
         rows, columns = np.nonzero(np.abs(posed) > FAINT)
-        self.edges = np.conj(posed[rows, columns])
-        middle = (np.array(of_image.shape) - 1) / 2
-        self.places = (np.stack((rows, columns), -1) - middle) * pose.zoom + middle
-        cells = np.clip(self.places * BLOCKS // of_image.shape, 0, BLOCKS - 1).astype(np.int64)
+        middle = (np.array(of_image.size) - 1) / 2
+        places = (np.stack((rows, columns), -1) - middle) * pose.zoom + middle
+        inside = ((places > -0.5) & (places < np.array(of_image.size) - 0.5)).all(1)
+        self.edges, places = np.conj(posed[rows, columns])[inside], places[inside]
+        cells = np.clip(places * BLOCKS // of_image.size, 0, BLOCKS - 1).astype(np.int64)
         self.block = cells[:, 0] * BLOCKS + cells[:, 1]
+        self.width = of_image.edges.shape[1]
+        self.index = (np.rint(places).astype(np.int64) + of_image.room) @ np.array([self.width, 1])
 
     def refine(self, start: tuple[float, float], radius: float) -> _Fit:
         """Settle on the best shift (rows, columns) within a radius of a start."""
         side, start = int(radius), (round(start[0]), round(start[1]))  # of whole cells, as products are
         steps = np.arange(-side, side + 1)
-        scores = np.array([[self._products(start[0] + dy, start[1] + dx).sum() for dx in steps] for dy in steps])
+        scores = np.array(
+            [[(self._met(start[0] + dy, start[1] + dx) @ self.edges).real for dx in steps] for dy in steps]
+        )
         scores[np.hypot(*np.meshgrid(steps, steps)) > max(radius, 1)] = -np.inf
         row, column = np.unravel_index(scores.argmax(), scores.shape)
         self.score = float(scores.max())
-        whole = start[0] + steps[row], start[1] + steps[column]
-        self.by_block = np.bincount(self.block, self._products(*whole), BLOCKS**2)
+        whole = start[0] + int(steps[row]), start[1] + int(steps[column])
+        self.by_block = np.bincount(self.block, (self._met(*whole) * self.edges).real, BLOCKS**2)
         self.shift = whole[0] + _vertex(scores[:, column], int(row)), whole[1] + _vertex(scores[row], int(column))
         return self
 
-    def _products(self, dy: float, dx: float) -> Floats:
-        height, width = self.of_image.shape
-        rows, columns = np.rint(self.places + np.array([dy, dx])).astype(np.int64).T
-        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-        index = np.where(inside, rows * width + columns, 0)
-        return np.asarray((self.of_image.ravel()[index] * self.edges).real * inside)
+    def _met(self, dy: int, dx: int) -> Edges:
+        """The image's edges where the crests lie after a shift."""
+        met: Edges = self.of_image[self.index + (dy * self.width + dx)]
+        return met
 
 
 def _vertex(scores: Array, place: int) -> float:

@@ -87,10 +87,10 @@ def _standing_out(step: Floats, dx: Floats, dy: Floats, far: float) -> Floats:
     """How much a step exceeds those that lie `far` cells to both sides; 0 where it is no crest."""
     length = cv2.magnitude(dx, dy) + np.float32(LEAST)
     across, down = dx / length, dy / length
-    y, x = np.mgrid[: step.shape[0], : step.shape[1]].astype(np.float32)
+    y, x = (np.arange(side, dtype=np.float32) for side in step.shape)
 
     def at(cells: float) -> Floats:
-        place = x + np.float32(cells) * across, y + np.float32(cells) * down
+        place = x + np.float32(cells) * across, y[:, None] + np.float32(cells) * down
         return cv2.remap(step, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
     is_crest = (step >= at(-1)) & (step > at(1))

@@ -20,6 +20,7 @@ from rosbags.rosbag1 import Writer
 from rosbags.typesys import Stores, get_typestore
 
 from bridgenet_infer.bags.upsample import upsample_bag
+from bridgenet_infer.ros.messages import CONVERTED, ENCODINGS
 from simulation.recordings import DEPTH, KINDS, RGB, TEXT, Recording, bag_path, write_recording
 from testing import ROOT
 from testing.ros_world import Frame
@@ -80,7 +81,7 @@ def test_missing_and_foreign_topics_are_listed(tmp_path: Path, kind: str, attemp
         1, f"error: /nowhere is no depth topic of the bag; image topics: {RGB} (rgb), {DEPTH} (depth)\n"
     )  # fmt: skip
     replace_bytes(source, b"16UC1", b"64FC1")
-    known = "16UC1, mono16, 32FC1, mono8, 8UC1, rgb8, bgr8, rgba8, bgra8, 8UC3"
+    known = ", ".join((*ENCODINGS, *CONVERTED))
     listing = f"image topics: {RGB} (rgb), {DEPTH} (encoding '64FC1' is none of {known})"
     assert attempt(source, target) == (1, f"error: no depth topic in the bag, name it with --depth; {listing}\n")
     assert attempt(source, target, "--depth", DEPTH) == (1, f"error: {DEPTH} is no depth topic of the bag; {listing}\n")
