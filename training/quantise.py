@@ -151,7 +151,7 @@ def quantise(network: Any, inputs: list[Inputs]) -> Any:
 
 def kept_names(network: Any) -> list[str]:
     """Operations between D_up and the first conv, and between the last conv and the residual, both convs included; and
-    of the head for the expected error both convs, where there is one.
+    of the head for the expected error all convs, where there is one.
     """
     outputs = {name: output.node for output in network.outputs for name in output.names}
     names = _names_to_conv(network.input("d_up").get_node(), _consumers) | _names_to_conv(
