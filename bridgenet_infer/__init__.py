@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .alignment import AlignmentCheck, check_alignment
+    from .pipeline.restore import UpsampledDepth
     from .read import read_depth, read_rgb
-    from .upsampler import DepthUpsampler, UpsampledDepth, upsample_depth
+    from .upsampler import DepthUpsampler, upsample_depth
     from .weights import available_weights
     from .write import write_depth, write_preview
 
@@ -34,7 +35,7 @@ __all__ = [
 HOMES = {
     "AlignmentCheck": "alignment",
     "DepthUpsampler": "upsampler",
-    "UpsampledDepth": "upsampler",
+    "UpsampledDepth": "pipeline.restore",
     "available_weights": "weights",
     "check_alignment": "alignment",
     "read_depth": "read",

@@ -13,6 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from .temporal import Temporal, TemporalFilter
+
 Upsample = Callable[[Any, Any], Any]
 Drop = Literal["oldest", "newest", "none"]
 HISTORY = 1000  # latest results that the statistics look at
@@ -33,7 +35,7 @@ class StreamResult:
     latency
         Seconds from `submit` to this result.
     processing
-        Seconds of that inside the up-sampler.
+        Seconds of that inside filter and up-sampler.
     """
 
     depth: Any
@@ -85,6 +87,9 @@ class DepthStream:
         "none": `submit` waits.
     on_result
         Called with each `StreamResult` on the worker thread. Without it, iterate over the stream.
+    temporal
+        Steadies the depth of the frames that are worked on, before the up-sampler sees it; off by default. Depth is
+        then what `TemporalFilter` takes.
 
     Raises
     ------
@@ -104,12 +109,14 @@ class DepthStream:
         maxsize: int = 1,
         drop: Drop = "oldest",
         on_result: Callable[[StreamResult], None] | None = None,
+        temporal: Temporal | None = None,
     ) -> None:
         if not isinstance(maxsize, int | np.integer) or maxsize < 1:  # 1.5 places would never be all taken
             raise ValueError(f"maxsize must be a whole number from 1, got {maxsize!r}")
         if drop not in ("oldest", "newest", "none"):
             raise ValueError(f"drop must be 'oldest', 'newest' or 'none', got {drop!r}")
         self._upsampler, self._maxsize, self._drop, self._on_result = upsampler, maxsize, drop, on_result
+        self._steady = None if temporal is None else TemporalFilter(temporal)
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
         self._results: deque[StreamResult] = deque()
@@ -249,7 +256,8 @@ class DepthStream:
         while (job := self._next_job()) is not None:
             start = time.perf_counter()
             try:
-                depth = self._upsampler(job.rgb, job.depth)
+                lr_depth = job.depth if self._steady is None else self._steady(job.depth)
+                depth = self._upsampler(job.rgb, lr_depth)
                 end = time.perf_counter()
                 result = StreamResult(depth, job.stamp, job.sequence, end - job.since, end - start)
                 if self._on_result is not None:

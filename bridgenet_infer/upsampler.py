@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import product
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -16,42 +15,25 @@ from .backends.devices import Precision, choose_device, choose_precision
 from .backends.openvino import CompiledBridgeNet
 from .backends.per_scale import Network, SingleNetwork, network_for, networks_of
 from .backends.run import TileRunner, run_network
+from .graph import Extras
 from .pipeline.engine import upsample_frames
 from .pipeline.frame import Results, make_frames, make_results
-from .pipeline.restore import Restored, to_container
+from .pipeline.restore import UpsampledDepth, drop_unsure, to_container
 from .pipeline.tile import resolve_tiling, tile_size
-from .pipeline.validate import ArrayLike, LowResolutionDepth, check_depth, check_rgb, resolve_scale, suspect_marker
+from .pipeline.validate import (
+    ArrayLike,
+    LowResolutionDepth,
+    check_depth,
+    check_max_error,
+    check_rgb,
+    resolve_scale,
+    suspect_marker,
+)
 from .weights import DEFAULT_WEIGHTS as DEFAULT_WEIGHTS
 from .weights import Checkpoint, load_weights
 
 SCALE_TOLERANCE = 1.1  # sizes that are no exact multiples give scales like 7.9
 DepthLike = TypeVar("DepthLike", bound=ArrayLike)
-
-
-@dataclass(frozen=True)
-class UpsampledDepth:
-    """The result of `DepthUpsampler.predict`: depth with its details.
-
-    Attributes
-    ----------
-    depth
-        (H, W) or (B, H, W): kind, dtype and unit of the LR depth.
-    valid
-        Same shape, bool: False where the LR depth had a hole (nearest neighbour). A NumPy array for PIL input.
-    estimated_depth
-        D_DE, the monocular estimate, float32, relative: about 0 to 1, larger is nearer. None unless asked for.
-    scale
-        The scale used.
-    weights, sha256
-        Name and file hash of the checkpoint.
-    """
-
-    depth: Restored
-    valid: Restored
-    estimated_depth: Restored | None
-    scale: float
-    weights: str
-    sha256: str
 
 
 class DepthUpsampler:
@@ -94,10 +76,11 @@ class DepthUpsampler:
         self.device = choose_device("cpu" if compiled else device)
         self.dtype = choose_precision(precision, self.device)
         self.model: Network = checkpoint.model.to(self.device)
-        self._replays: dict[tuple[SingleNetwork, bool], Replay] = {}
+        self._replays: dict[tuple[SingleNetwork, Extras], Replay] = {}
         if self.device.type == "cuda":
-            for network, estimate in product(networks, (False, True)):
-                self._replays[network, estimate] = Replay(partial(run_network, network, self.dtype, estimate))
+            for network, *wanted in product(networks, (False, True), (False, True)):
+                extras = Extras(*wanted)
+                self._replays[network, extras] = Replay(partial(run_network, network, self.dtype, extras))
         self.name, self.sha256, self.scales = checkpoint.name, checkpoint.sha256, checkpoint.scales
 
     @classmethod
@@ -183,7 +166,7 @@ class DepthUpsampler:
         UserWarning
             If the weights were trained for other scales, or the depth is full of what looks like a mark for holes.
         """
-        received, results, _ = self._upsample(rgb, lr_depth, scale, fill_holes, invalid, tile)
+        received, results, _ = self._upsample(rgb, lr_depth, scale, fill_holes, invalid, tile, Extras(), False)
         return cast(DepthLike, to_container(results.depth, received))
 
     def predict(
@@ -196,6 +179,7 @@ class DepthUpsampler:
         invalid: float | None = None,
         tile: int | str = "auto",
         estimate_depth: bool = False,
+        max_error: float | None = None,
     ) -> UpsampledDepth:
         """Up-sample depth, and tell where it is valid, at which scale and with which weights.
 
@@ -205,25 +189,28 @@ class DepthUpsampler:
             As for a call.
         estimate_depth
             Also compute D_DE, the monocular depth estimate of MDENet.
+        max_error
+            Make holes of depth whose expected error, in the unit of depth, is greater: 0, or NaN in floats.
 
         Raises
         ------
         TypeError, ValueError, MemoryError
-            As a call; ValueError also if the weights have no MDENet to estimate depth.
+            As a call; ValueError also if the weights have no MDENet to estimate depth, or no head for `max_error`.
         """
+        if estimate_depth and self.model.mde is None:
+            raise ValueError(f"weights {self.name!r} have no MDENet, so they cannot estimate depth from RGB")
+        check_max_error(max_error)
+        if max_error is not None and not self.expects_error:
+            raise ValueError(f"weights {self.name!r} have no head for the expected error, which max_error needs")
         received, results, scale = self._upsample(
-            rgb, lr_depth, scale, fill_holes, invalid, tile, with_validity=True, estimate_depth=estimate_depth
+            rgb, lr_depth, scale, fill_holes, invalid, tile, Extras(estimate_depth, self.expects_error), True
         )
-        valid, estimate = results.valid, results.estimated_depth
-        assert valid is not None
-        return UpsampledDepth(
-            depth=to_container(results.depth, received),
-            valid=to_container(valid, received),
-            estimated_depth=None if estimate is None else to_container(estimate, received),
-            scale=scale,
-            weights=self.name,
-            sha256=self.sha256,
-        )
+        if max_error is not None:
+            drop_unsure(results, max_error)
+        given: dict[str, Any] = {
+            name: None if each is None else to_container(each, received) for name, each in vars(results).items()
+        }
+        return UpsampledDepth(**given, scale=scale, weights=self.name, sha256=self.sha256)
 
     def _upsample(
         self,
@@ -233,9 +220,8 @@ class DepthUpsampler:
         fill_holes: bool,
         invalid: float | None,
         tile: int | str,
-        *,
-        with_validity: bool = False,
-        estimate_depth: bool = False,
+        extras: Extras,
+        with_validity: bool,
     ) -> tuple[LowResolutionDepth, Results, float]:
         received = check_depth(lr_depth, invalid)
         rgb_array = check_rgb(rgb, len(received.raw), received.batched)
@@ -245,28 +231,36 @@ class DepthUpsampler:
         if marker := suspect_marker(received):
             warnings.warn(marker, stacklevel=3)
         tiling = resolve_tiling(tile, size)
-        if estimate_depth and self.model.mde is None:
-            raise ValueError(f"weights {self.name!r} have no MDENet, so they cannot estimate depth from RGB")
-        results = make_results(size, received, valid=with_validity, estimated_depth=estimate_depth)
+        results = make_results(size, received, valid=with_validity, extras=extras)
         frames = make_frames(rgb_array, received, results, fill_holes, self.model.config.normalisation)
         with torch.inference_mode():
-            upsample_frames(frames, tiling, self._runner(network_for(self.model, scale), estimate_depth))
+            upsample_frames(frames, tiling, self._runner(network_for(self.model, scale), extras))
         return received, results, scale
 
-    def warmup(self, height: int, width: int, *, tile: int | str = "auto", estimate_depth: bool = False) -> None:
+    def warmup(
+        self,
+        height: int,
+        width: int,
+        *,
+        tile: int | str = "auto",
+        estimate_depth: bool = False,
+        expect_error: bool = False,
+    ) -> None:
         """Run every network as for an RGB image of this size: its memory, kernels and CUDA graphs are ready then.
+
+        A call needs neither `estimate_depth` nor `expect_error`; `predict` needs the latter where the weights have it.
 
         Raises
         ------
         ValueError
-            For a tile that does not fit.
+            For a tile that does not fit, or if the weights have no part for what is asked.
         """
         size = (height, width)
         side = tile_size(size, resolve_tiling(tile, size))
         channels = 2 if self.model.config.validity_input else 1
         with torch.inference_mode():
             for network in networks_of(self.model):
-                runner = self._runner(network, estimate_depth)
+                runner = self._runner(network, Extras(estimate_depth, expect_error))
                 for _ in range(2 if self._replays else 1):  # what comes twice is recorded
                     runner(*(torch.zeros(1, count, *side, device=runner.home) for count in (3, channels)))
 
@@ -275,9 +269,13 @@ class DepthUpsampler:
         low, high = self.scales or (scale, scale)
         return low / SCALE_TOLERANCE <= scale <= high * SCALE_TOLERANCE
 
-    def _runner(self, network: SingleNetwork, estimate_depth: bool) -> TileRunner:
-        replay = self._replays.get((network, estimate_depth))
-        return TileRunner(network, self.device, self.dtype, estimate_depth, replay)
+    @property
+    def expects_error(self) -> bool:
+        """Whether the weights have a head for the expected error."""
+        return self.model.expects_error
+
+    def _runner(self, network: SingleNetwork, extras: Extras) -> TileRunner:
+        return TileRunner(network, self.device, self.dtype, extras, self._replays.get((network, extras)))
 
     def _warn_of_other_scales(self, scale: float) -> None:
         if self.scales is not None and not self.supports_scale(scale):

@@ -14,7 +14,7 @@ from bridgenet_infer.arrays import Array, Mask
 from .files import write_atomically
 from .read import require_codec
 from .tiff import FLOAT, SAMPLE_FORMAT, TiffHeader
-from .visualise import Picture, colourise_depth, depth_span
+from .visualise import Picture, colourise_depth, colourise_error, depth_span, error_limit
 
 INTEGERS, FLOATS = ("uint8", "uint16", "uint32", "int16", "int32"), ("float16", "float32", "float64")
 DTYPES_BY_SUFFIX: dict[str, tuple[str, ...]] = {
@@ -95,8 +95,10 @@ def _encode_tiff(depth: Array) -> bytes:
     return TiffHeader(encoded.tobytes()).replaced({SAMPLE_FORMAT: FLOAT} if half else {})
 
 
-def write_preview(path: str | os.PathLike[str], depth: Array, valid: Mask) -> None:
+def write_preview(path: str | os.PathLike[str], depth: Array, valid: Mask, expected_error: Array | None = None) -> None:
     """Write a coloured 8-bit PNG: near is bright, holes are grey; colours span percentiles 2 to 98.
+
+    The expected error, if it is given, stands to the right: large ones are bright.
 
     Raises
     ------
@@ -104,7 +106,12 @@ def write_preview(path: str | os.PathLike[str], depth: Array, valid: Mask) -> No
         If the file cannot be written.
     """
     span = depth_span(depth, valid, PREVIEW_PERCENTILES)
-    write_picture(path, colourise_depth(depth, span, valid))
+    picture = colourise_depth(depth, span, valid)
+    if expected_error is not None:
+        known = valid & np.isfinite(expected_error)
+        errors = colourise_error(np.nan_to_num(expected_error), error_limit(expected_error, known), known)
+        picture = np.concatenate((picture, errors), axis=1)
+    write_picture(path, picture)
 
 
 def write_picture(path: str | os.PathLike[str], picture: Picture, *, smallest: bool = False) -> None:

@@ -1,6 +1,7 @@
 """Draw the site's pictures of results: `python docs/draw_results.py [--weights default]`; run it after new weights.
 
-Writes docs/street.png, as docs/desk.png but outdoors, and docs/errors.png, where bicubic and ours are wrong.
+Writes docs/street.png, as docs/desk.png but outdoors, and docs/errors.png, where bicubic and ours are wrong. Weights
+with a head for it also make docs/expected_error.png: the expected error, and what `max_error` does to a point cloud.
 """
 
 import argparse
@@ -17,11 +18,13 @@ sys.path.insert(0, str(ROOT))  # as for `python -m`
 
 from bridgenet_infer import DepthUpsampler  # noqa: E402
 from bridgenet_infer.demo.compare import bicubic  # noqa: E402
+from bridgenet_infer.geometry import camera_matrix, depth_to_points  # noqa: E402
 from bridgenet_infer.read import read_depth, read_rgb  # noqa: E402
 from bridgenet_infer.visualise import colourise_depth, colourise_error, depth_span, error_limit  # noqa: E402
 from bridgenet_infer.write import write_picture  # noqa: E402
 
 BRIGHTEST = 95  # percentile of bicubic's relative error at edges that both error maps end at
+MOST, TURN = 20, 25.0  # millimetres of expected error, and degrees that the camera of a point cloud has gone round
 EDGE = 0.02  # of the depth: what counts as an edge for that
 
 
@@ -51,6 +54,53 @@ def main() -> None:
                       (smooth, "bicubic"), (sharp, "bridgenet-infer")]  # fmt: skip
             save(ROOT / "docs" / "street.png", [panels[:2], panels[2:]])
     save(ROOT / "docs" / "errors.png", rows)
+    if upsampler.expects_error:
+        draw_expected_error(upsampler)
+
+
+def draw_expected_error(upsampler: DepthUpsampler) -> None:
+    """Of the desk the true error and the expected one, and point clouds without and with a limit."""
+    folder = ROOT / "examples" / "desk"
+    rgb, lr, truth = read_rgb(folder / "rgb.png"), read_depth(folder / "depth_lr.png"), read_depth(folder / "depth.png")
+    whole, sure = (upsampler.predict(rgb, lr, max_error=most) for most in (None, MOST))
+    depth, expected = np.asarray(whole.depth), np.asarray(whole.expected_error)
+    known = (truth > 0) & (depth > 0)
+    true = np.where(known, np.abs(depth.astype(np.float64) - truth), 0)
+    limit, matrix = error_limit(true, known), camera_matrix((rgb.shape[0], rgb.shape[1]), 60)
+    clouds = [cloud_view(np.asarray(each.depth, np.float64), rgb, matrix, TURN) for each in (whole, sure)]
+    save(ROOT / "docs" / "expected_error.png", [
+        [(colourise_error(true, limit, known), "true error"), (colourise_error(expected, limit), "expected error")],
+        [(clouds[0], "points"), (clouds[1], f"points, max_error={MOST}")],
+    ])  # fmt: skip
+
+
+def cloud_view(depth: Array, rgb: Array, matrix: Array, turn: float) -> Array:
+    """The point cloud of a depth map, seen from a camera that has gone round its middle; black where nothing is.
+
+    Parameters
+    ----------
+    depth
+        (H, W) float, holes NaN or 0.
+    matrix
+        (3, 3) of both cameras.
+    turn
+        Degrees to the right.
+    """
+    points, colours = depth_to_points(depth, matrix).reshape(-1, 3), rgb.reshape(-1, 3)
+    seen = np.isfinite(points).all(1) & (points[:, 2] > 0)
+    points, colours = points[seen], colours[seen]
+    middle, angle = np.array([0, 0, np.median(points[:, 2])]), np.radians(turn)
+    about = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    turned = (points - middle) @ about.T + middle
+    front = turned[:, 2] > 0
+    turned, colours = turned[front], colours[front]
+    places = np.rint((turned @ matrix.T)[:, :2] / turned[:, 2:])
+    inside = ((places >= 0) & (places < (depth.shape[1], depth.shape[0]))).all(1)
+    order = np.argsort(-turned[inside, 2])  # the nearest is written last
+    columns, rows = places[inside][order].astype(np.intp).T
+    view = np.zeros_like(rgb)
+    view[rows, columns] = colours[inside][order]
+    return view
 
 
 def save(path: Path, rows: list[list[tuple[Array, str]]]) -> None:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from bridgenet_infer.graph import BridgeNet
+from bridgenet_infer.graph import BridgeNet, Outputs
 from testing.tiny import TINY, tiny_model
 
 RESIDUAL = 0.05  # of the local reach
@@ -12,10 +12,10 @@ RESIDUAL = 0.05  # of the local reach
 class BoundedBridgeNet(BridgeNet):
     """A residual within +-`RESIDUAL`, so that results can be compared with plain interpolation."""
 
-    def forward(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool = False) -> tuple[Tensor, Tensor | None]:
+    def forward(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool = False, expect_error: bool = False) -> Outputs:
         """As `BridgeNet.forward`."""
-        residual, d_de = super().forward(rgb, d_up, estimate_depth)
-        return RESIDUAL * torch.tanh(residual), d_de
+        outputs = super().forward(rgb, d_up, estimate_depth, expect_error)
+        return outputs._replace(residual=RESIDUAL * torch.tanh(outputs.residual))
 
 
 def bounded_graph() -> BoundedBridgeNet:

@@ -21,7 +21,8 @@ STEPS = [
 ]  # fmt: skip
 ROOMS = [
     "arrays", "files", "graph", "backends", "tiff", "read", "visualise", "write", "pipeline", "weights", "lens",
-    "geometry", "registration", "alignment", "upsampler", "stream", "scans", "cli", "export", "demo", "ros", "bags",
+    "geometry", "registration", "alignment", "upsampler", "temporal", "stream", "scans", "cli", "export", "demo", "ros",
+    "bags",
 ]  # fmt: skip
 ABOVE = ("cli", "demo", "ros", "bags", "export")
 LARGEST = 350

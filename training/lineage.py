@@ -18,6 +18,8 @@ class Stage:
     start
         `weights_sha256` of what it began with. Without one it began with random weights, or it is the link before
         that goes on, with rates that fall.
+    error_head
+        Whether `training.expected_error` trained the head for the expected error, and nothing else.
     seconds
         Spent on it; None where it was not kept, as of what follows.
     scenes
@@ -35,6 +37,7 @@ class Stage:
     last: int
     decay: int = 0
     start: str | None = None
+    error_head: bool = False
     seconds: float | None = field(default=None, compare=False)
     scenes: str | None = field(default=None, compare=False)
     code: str | None = field(default=None, compare=False)

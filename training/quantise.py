@@ -21,6 +21,7 @@ import numpy.typing as npt
 import torch
 
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.backends.openvino import ERROR_OUTPUT
 from bridgenet_infer.export import convert_to_openvino, pack_openvino, scales_of
 from bridgenet_infer.weights import load_checkpoint, manifest_path
 from datasets.folder import data_folder
@@ -149,22 +150,30 @@ def quantise(network: Any, inputs: list[Inputs]) -> Any:
 
 
 def kept_names(network: Any) -> list[str]:
-    """Operations between D_up and the first conv, and between the last conv and the residual, both convs included."""
-    d_up, d_sr = network.input("d_up").get_node(), network.output("residual").get_node()
-    return sorted({*_names_to_conv(d_up, _consumers), *_names_to_conv(d_sr, _producers)})
+    """Operations between D_up and the first conv, and between the last conv and the residual, both convs included; and
+    of the head for the expected error all convs, where there is one.
+    """
+    outputs = {name: output.node for output in network.outputs for name in output.names}
+    names = _names_to_conv(network.input("d_up").get_node(), _consumers) | _names_to_conv(
+        outputs["residual"], _producers
+    )
+    if ERROR_OUTPUT in outputs:
+        names |= _names_to_conv(outputs[ERROR_OUTPUT], _producers, 2)
+    return sorted(names)
 
 
-def _names_to_conv(start: Any, neighbours: Callable[[Any], list[Any]]) -> set[str]:
+def _names_to_conv(start: Any, neighbours: Callable[[Any], list[Any]], convs: int = 1) -> set[str]:
     names: set[str] = set()
-    pending = [start]
+    pending = [(start, convs)]
     while pending:
-        node = pending.pop()
+        node, left = pending.pop()
         if node.get_type_name() not in ("Parameter", "Constant", "Result"):
             names.add(node.get_friendly_name())
         elif node is not start:
             continue
-        if node.get_type_name() != "Convolution":
-            pending += neighbours(node)
+        left -= node.get_type_name() == "Convolution"
+        if left:
+            pending += [(neighbour, left) for neighbour in neighbours(node)]
     return names
 
 

@@ -19,9 +19,11 @@ import torch
 
 from bridgenet_infer.backends.per_scale import Network
 from bridgenet_infer.files import write_atomically
+from bridgenet_infer.graph import BridgeNetConfig
 from bridgenet_infer.weights import CHECKPOINT_FOLDER, load_checkpoint, manifest_path
 from datasets.folder import data_folder
 from training.config import RunConfig, load_config
+from training.expected_error import load_pools, train_head, with_head
 from training.lineage import Lineage, Stage, current_commit, run_of, weights_sha256
 from training.pool import list_scenes, scenes_sha256
 from training.release import Trained, lineage_in_words, make_checkpoint, validate_network
@@ -159,7 +161,9 @@ def _config_of(lineage: Lineage, path: Path) -> RunConfig:
     where = f"steps {stage.first} to {stage.last} of {path.name}"
     if config.name != stage.config:
         raise ValueError(f"{path} configures {config.name!r}, not {stage.config!r}")
-    if _falls(lineage):
+    if stage.error_head:
+        config = with_head(config)
+    elif _falls(lineage):
         if lineage[-2].last != stage.first or not 0 < stage.last - stage.first <= stage.decay:
             raise ValueError(f"{where} do not go on from step {lineage[-2].last}, falling for {stage.decay}")
     elif stage.first != 0 or stage.last > config.optim.steps or stage.decay != config.optim.decay:
@@ -174,7 +178,7 @@ def _config_of(lineage: Lineage, path: Path) -> RunConfig:
 def _check(entry: dict[str, Any], ends: Sequence[Replay]) -> None:
     """ValueError if the last configurations do not make a checkpoint like the entry's: before hours of training."""
     for end in ends:
-        if json.loads(end.config.model.to_json()) != entry["config"]:
+        if end.config.model != BridgeNetConfig.from_dict(entry["config"]):
             raise ValueError(f"{end.config.name}.toml describes another graph than the manifest")
         if len(ends) > 1 and end.config.network_scale is None:
             raise ValueError(f"{end.config.name}.toml has no network_scale")
@@ -188,7 +192,7 @@ def _replay(
     start = None
     if stage.start is not None:
         start = before.state if before else _checkpoint_with(stage.start, replay.config, entries)
-    if start and before:
+    if start and before and not stage.error_head:
         made = weights_sha256(torch.load(start, map_location="cpu", weights_only=True)["ema"])
         if made != stage.start:
             print(f"note: {stage.config} began with other weights ({stage.start}) than were made here ({made})")
@@ -204,9 +208,21 @@ def _replay(
     decay, threads = stage.decay if replay.falls else 0, torch.get_num_threads()
     torch.set_num_threads(stage.threads or threads)
     try:
-        train(replay.config, replay.folder, device, start, stage.last, pools, decay=decay)
+        if stage.error_head and before is not None:
+            _replay_head(replay, before, device, pools)
+        else:
+            train(replay.config, replay.folder, device, start, stage.last, pools, decay=decay)
     finally:
         torch.set_num_threads(threads)
+
+
+def _replay_head(replay: Replay, before: Replay, device: torch.device, pools: Path) -> None:
+    source = torch.load(before.state, map_location="cpu", weights_only=True)
+    lineage = [Stage(**fields) for fields in source["lineage"]]
+    images = load_pools(replay.config.data, pools, device)
+    state = train_head(replay.config, source["ema"], lineage, images, device, replay.stage.last)
+    replay.folder.mkdir(parents=True, exist_ok=True)
+    torch.save(state, replay.state)
 
 
 def _copy_once(state: Path, target: Path) -> None:

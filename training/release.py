@@ -89,7 +89,9 @@ class Trained:
         return model.eval()
 
 
-def release(name: str, runs: Sequence[Trained], hardware: str) -> dict[str, Any]:
+def release(
+    name: str, runs: Sequence[Trained], hardware: str, figures: dict[str, float] | None = None
+) -> dict[str, Any]:
     """Make checkpoint, card and manifest entry of one run, or of several for a scale each, and install them.
 
     Parameters
@@ -98,6 +100,8 @@ def release(name: str, runs: Sequence[Trained], hardware: str) -> dict[str, Any]
         Of several, each has a `network_scale`.
     hardware
         In words, for card and manifest.
+    figures
+        Of `validate_network`, where they are known.
 
     Raises
     ------
@@ -110,7 +114,7 @@ def release(name: str, runs: Sequence[Trained], hardware: str) -> dict[str, Any]
     """
     model, payload = make_checkpoint(runs)
     scales = _scales(runs)
-    figures = validate_network(model, [run.config for run in runs])
+    figures = validate_network(model, [run.config for run in runs]) if figures is None else figures
     for run in runs:
         if ignores_rgb(figures, run.config.validation_scales):
             raise RuntimeError(f"the network of {run.config.name} would do as well without RGB: {figures}")
@@ -209,7 +213,8 @@ def lineage_in_words(stages: Sequence[Stage]) -> str:
     for stage in stages:
         ending = ", its rates falling to zero" if stage.decay else ""
         start = f" (from weights of sha256 {stage.start[:12]})" if stage.start else ""
-        words.append(f"{stage.config}.toml{start}, seed {stage.seed}: {stage.first:,} to {stage.last:,}{ending}")
+        head = "the head for the expected error by " if stage.error_head else ""
+        words.append(f"{head}{stage.config}.toml{start}, seed {stage.seed}: {stage.first:,} to {stage.last:,}{ending}")
     return "; ".join(words)
 
 

@@ -83,7 +83,7 @@ def losses(model: BridgeNet, batch: Batch, config: OptimConfig, step: int, parts
     half = config.half_precision and batch.rgb.is_cuda and not falling
     estimate = model.config.mde and config.mde_weight > 0 and step % config.mde_every == 0
     with torch.autocast(batch.rgb.device.type, torch.bfloat16, enabled=half):
-        residual, d_de = model(batch.rgb, batch.depth_input(model.config.validity_input), estimate)
+        residual, d_de, _ = model(batch.rgb, batch.depth_input(model.config.validity_input), estimate)
     unit = torch.maximum(batch.extent, batch.reach)
     error = (denormalise(residual, batch.d_up, batch.reach) - batch.truth) / unit
     error = F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=config.huber)
@@ -207,9 +207,12 @@ class Run:
 
 
 def weights_for(config: RunConfig, checkpoint: Path) -> dict[str, Tensor]:
-    """Of the network in a checkpoint that a run of `config` starts from; OSError as `load_checkpoint`."""
+    """Of the network in a checkpoint that a run of `config` starts from; OSError as `load_checkpoint`.
+
+    Without the head for the expected error, which is trained anew after all else.
+    """
     network = network_for(load_checkpoint(checkpoint)[0], config.network_scale or config.data.scales[0])
-    return network.state_dict()
+    return {name: x for name, x in network.state_dict().items() if "error_head" not in name}
 
 
 def train(

@@ -22,6 +22,7 @@ from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array, Mask
 from bridgenet_infer.pipeline.holes import fill_holes
+from bridgenet_infer.temporal import Temporal, TemporalFilter
 from simulation.observe import observe
 from simulation.raycast import build_scene, default_camera, render
 from simulation.sensors import SENSORS
@@ -64,19 +65,25 @@ def render_sequence(frames: int, width: int = 640, height: int = 480) -> list[tu
 
 
 def measure(
-    upsamplers: Sequence[DepthUpsampler], sequence: Sequence[tuple[Array, Array]], sensor: str, scale: int
+    upsamplers: Sequence[DepthUpsampler],
+    sequence: Sequence[tuple[Array, Array]],
+    sensor: str,
+    scale: int,
+    temporal: Temporal | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Mean temporal standard deviation in mm on surfaces and at edges, of bicubic and of every up-sampler."""
+    steady = None if temporal is None else TemporalFilter(temporal)
     errors: dict[str, list[Array]] = {}
     measured = np.ones(sequence[0][1].shape, bool)
     surfaces = measured.copy()
     for index, (rgb, depth) in enumerate(sequence):
-        lr = observe(rgb, depth, sensor, scale, seed=index)
+        sensed = observe(rgb, depth, sensor, scale, seed=index)
+        lr = sensed if steady is None else steady(sensed)
         results: dict[str, Array] = {"bicubic": bicubic(fill_holes(lr, lr > 0), depth.shape)}
         results |= {upsampler.name: upsampler(rgb, lr, scale) for upsampler in upsamplers}
         for name, result in results.items():
             errors.setdefault(name, []).append((result - depth) * 1000)
-        measured &= nearest(lr > 0, depth.shape) & (depth > 0)
+        measured &= nearest(sensed > 0, depth.shape) & (depth > 0)
         surfaces &= ~edge_band(depth, EDGE_STEP, EDGE_RADIUS)
     figures = {}
     for name, stack in errors.items():

@@ -24,6 +24,7 @@ from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array
 from bridgenet_infer.backends.per_scale import network_for
 from bridgenet_infer.backends.run import TileRunner
+from bridgenet_infer.graph import Extras
 from bridgenet_infer.graph.blocks import ChannelAttention
 from bridgenet_infer.pipeline.engine import upsample_frames
 from bridgenet_infer.pipeline.frame import make_frames, make_results
@@ -75,10 +76,10 @@ def grey_levels(upsampler: DepthUpsampler, rgb: Array, lr: Array, tiling: Tiling
     """(H, W) float64 result, not rounded."""
     received = check_depth(lr.astype(np.float64))
     guide = check_rgb(rgb, 1, batched=False)
-    results = make_results((guide.shape[1], guide.shape[2]), received, valid=False, estimated_depth=False)
+    results = make_results((guide.shape[1], guide.shape[2]), received, Extras())
     frames = make_frames(guide, received, results, True, upsampler.model.config.normalisation)
     network = network_for(upsampler.model, rgb.shape[0] / lr.shape[0])
-    runner = TileRunner(network, upsampler.device, upsampler.dtype, estimate_depth=False)
+    runner = TileRunner(network, upsampler.device, upsampler.dtype, Extras())
     with torch.inference_mode():
         upsample_frames(frames, tiling, runner)
     return results.depth[0].numpy()

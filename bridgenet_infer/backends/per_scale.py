@@ -45,6 +45,11 @@ class NetworkPerScale(nn.Module):
         return cast(SingleNetwork, self.networks[index])
 
     @property
+    def expects_error(self) -> bool:
+        """As `BridgeNet.expects_error`."""
+        return self.nearest(self.scales[0]).expects_error
+
+    @property
     def mde(self) -> nn.Module | None:
         """MDENet of the first network; None where conversion has left its decoder out."""
         return self.nearest(self.scales[0]).mde

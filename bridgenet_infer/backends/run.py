@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..graph import Extras
 from .cuda_graphs import Replay
 from .devices import is_out_of_memory
 from .per_scale import SingleNetwork
@@ -14,9 +15,9 @@ from .per_scale import SingleNetwork
 BATCH_PIXELS = {"cuda": 4 * 2**20, "mps": 2**20}
 
 
-def join(parts: Sequence[Tensor]) -> Tensor:
-    """Concatenate along the batch; a single part is not copied."""
-    return torch.cat(list(parts)) if len(parts) > 1 else parts[0]
+def join(parts: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Concatenate, along the batch unless told; a single part is not copied."""
+    return torch.cat(list(parts), dim) if len(parts) > 1 else parts[0]
 
 
 class TileRunner:
@@ -28,8 +29,8 @@ class TileRunner:
         The network, float32, already on the device.
     dtype
         Of the trunk: float16 or float32. Normalised input and head stay float32 (see `DSRNet.reconstruct`).
-    estimate_depth
-        Also compute D_DE.
+    extras
+        What to compute beside the residual.
     replay
         Stands in for the network in `dtype`, on CUDA.
 
@@ -45,12 +46,12 @@ class TileRunner:
         model: SingleNetwork,
         device: torch.device,
         dtype: torch.dtype,
-        estimate_depth: bool,
+        extras: Extras,
         replay: Replay | None = None,
     ) -> None:
         self.model, self.device, self.dtype, self.replay = model, device, dtype, replay
         self.home = device if device.type == "cuda" else torch.device("cpu")
-        self.estimate_depth = estimate_depth
+        self.extras = extras
         self.max_pixels = BATCH_PIXELS.get(device.type, 0)
         self.warned = False
 
@@ -65,7 +66,7 @@ class TileRunner:
 
         Returns
         -------
-        (N, 1, h, w) residual, or (N, 2, h, w) residual and D_DE, float32 on `home`.
+        (N, 1 to 3, h, w) residual and extras, in the order of `Extras`, float32 on `home`.
 
         Raises
         ------
@@ -120,7 +121,7 @@ class TileRunner:
         if self.replay is not None and dtype == self.dtype:
             return self.replay(rgb, d_up)
         inputs = (x.to(self.device) for x in (rgb, d_up))
-        return run_network(self.model, dtype, self.estimate_depth, *inputs).to(self.home)
+        return run_network(self.model, dtype, self.extras, *inputs).to(self.home)
 
 
 def _are_finite(tiles: Tensor) -> Tensor:
@@ -129,9 +130,9 @@ def _are_finite(tiles: Tensor) -> Tensor:
     return values.amin(1).isfinite() & values.amax(1).isfinite()
 
 
-def run_network(model: SingleNetwork, dtype: torch.dtype, estimate_depth: bool, rgb: Tensor, d_up: Tensor) -> Tensor:
-    """(N, 1 or 2, h, w) float32: the residual and perhaps D_DE, from inputs on the model's device."""
+def run_network(model: SingleNetwork, dtype: torch.dtype, extras: Extras, rgb: Tensor, d_up: Tensor) -> Tensor:
+    """(N, 1 to 3, h, w) float32: the residual and extras, from inputs on the model's device."""
     inputs = (x.contiguous(memory_format=torch.channels_last) for x in (rgb, d_up))
     with torch.autocast(rgb.device.type, dtype=torch.float16, enabled=dtype == torch.float16):
-        residual, d_de = model(*inputs, estimate_depth)
-    return residual if d_de is None else torch.cat((residual, d_de.float()), 1)
+        outputs = model(*inputs, *extras)
+    return join([output.float() for output in outputs if output is not None], 1)

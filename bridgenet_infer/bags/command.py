@@ -6,9 +6,11 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from .. import __version__
@@ -16,6 +18,7 @@ from ..alignment import check_alignment, summarise_warnings
 from ..cli.console import plain_console, plain_numbers
 from ..read import DEPTH_SUFFIXES
 from ..ros.transforms import rigid
+from ..temporal import Temporal, TemporalFilter
 from ..upsampler import DEFAULT_WEIGHTS, DepthUpsampler
 from .tum import FolderReport, is_tum_folder, upsample_tum
 
@@ -83,10 +86,20 @@ def _run(options: argparse.Namespace, warnings: list[str]) -> BagReport | Folder
         kind = "up-sampled TUM folders are" if is_folder else "recordings of ROS 2 are written as"
         raise ValueError(f"{options.output} names a file, but {kind} folders: say -o {options.output.with_suffix('')}")
     upsampler = DepthUpsampler.from_pretrained(options.weights, device=options.device)
+    if options.max_error is not None and not upsampler.expects_error:
+        raise ValueError(f"weights {options.weights!r} have no head for the expected error, which --max-error needs")
+    temporal = Temporal(options.smoothing, options.threshold, options.persistence) if options.temporal else None
+    steady = None if temporal is None else TemporalFilter(temporal, options.invalid)
 
     def upsample(rgb: npt.NDArray[Any], depth: npt.NDArray[Any]) -> npt.NDArray[Any]:
         warnings.append(check_alignment(rgb, depth, invalid=options.invalid).warning)
-        return upsampler(rgb, depth, options.scale, fill_holes=options.fill_holes, invalid=options.invalid)
+        depth = depth if steady is None else steady(depth)
+        if options.max_error is None:
+            return upsampler(rgb, depth, options.scale, fill_holes=options.fill_holes, invalid=options.invalid)
+        return np.asarray(upsampler.predict(
+            rgb, depth, options.scale, fill_holes=options.fill_holes, invalid=options.invalid,
+            max_error=options.max_error,
+        ).depth)  # fmt: skip
 
     with _Bar() as bar:
         if is_folder:
@@ -97,7 +110,9 @@ def _run(options: argparse.Namespace, warnings: list[str]) -> BagReport | Folder
 
         return upsample_bag(
             options.input, options.output, upsample,
-            settings=json.dumps([upsampler.sha256, options.fill_holes, __version__]),
+            settings=json.dumps(
+                [upsampler.sha256, options.fill_holes, options.max_error, temporal and astuple(temporal), __version__]
+            ),
             rgb_topic=options.rgb, depth_topic=options.depth,
             rgb_info_topic=options.rgb_info, depth_info_topic=options.depth_info,
             output_topic=options.output_topic or OUTPUT_TOPIC, invalid=options.invalid,
@@ -154,6 +169,26 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--slop", type=_slop, default=0.02, help="seconds that stamps of a pair may differ (0.02)")
     parser.add_argument("--fill-holes", action="store_true", help="keep holes filled instead of restoring them")
+    parser.add_argument(
+        "--max-error", type=float, metavar="ERROR",
+        help="make holes where the expected error, in the unit of the LR depth, is greater",
+    )  # fmt: skip
+    parser.add_argument(
+        "--temporal", action="store_true",
+        help="average depth over time, where it does not move; after an interruption the average begins anew",
+    )  # fmt: skip
+    parser.add_argument(
+        "--smoothing", type=float, default=Temporal.smoothing,
+        help=f"share of the new frame in that average, up to 1, which leaves depth as it is ({Temporal.smoothing:g})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threshold", type=float, default=Temporal.threshold,
+        help=f"standard deviations of the noise beyond which a sample has moved ({Temporal.threshold:g})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--persistence", type=int, default=Temporal.persistence,
+        help=f"frames for which a hole keeps the average ({Temporal.persistence})",
+    )  # fmt: skip
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="as for bridgenet-upsample")
     parser.add_argument("--device", help="cpu, cuda or mps; by default the fastest there is")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT, or the files of a TUM folder")

@@ -104,6 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     depth.add_argument("--fill-holes", action="store_true", help="keep holes filled instead of restoring them")
     depth.add_argument(
+        "--max-error", type=float, metavar="ERROR",
+        help="make holes where the expected error, in the unit of the LR depth, is greater",
+    )  # fmt: skip
+    depth.add_argument(
         "--depth-unit", type=_unit, metavar="UNIT", dest="per_metre",
         help="unit of the LR depth: m, mm, or how many make a metre (TUM: 5000). The result keeps it; only a format "
         "that cannot hold the dtype gets float32 metres (PFM, EXR) or uint16 millimetres (PNG)",
@@ -141,6 +145,10 @@ def _parser() -> argparse.ArgumentParser:
 
     output = parser.add_argument_group("output")
     output.add_argument("--preview", action="store_true", help="also write a coloured OUT_preview.png")
+    output.add_argument(
+        "--expected-error", action="store_true",
+        help="also write OUT_expected_error, float32 in the unit of the result, and show it in the preview",
+    )  # fmt: skip
     output.add_argument("--overwrite", action="store_true", help="replace existing results")
     output.add_argument("--json", action="store_true", help="report as JSON on stdout")
     output.add_argument(

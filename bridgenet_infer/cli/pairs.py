@@ -9,11 +9,12 @@ from pathlib import Path
 from ..files import by_stem
 from ..read import DEPTH_SUFFIXES, RGB_SUFFIXES
 from ..scans import LeftOut, Scan
+from ..write import can_hold
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One RGB image, its LR depth and the files to write; `preview` is None where none was asked for.
+    """One RGB image, its LR depth and the files to write; `preview` and `error` are None where they were not asked for.
 
     `camera` is None outside of scans. For a frame of a scan, `rgb` and `depth` are places, see `scans.Frame`.
     """
@@ -23,11 +24,12 @@ class Pair:
     output: Path
     preview: Path | None
     camera: Path | None = None
+    error: Path | None = None
 
     @property
     def targets(self) -> list[Path]:
         """All files to be written."""
-        return [self.output, *filter(None, (self.camera, self.preview))]
+        return [self.output, *filter(None, (self.camera, self.error, self.preview))]
 
 
 def find_pairs(options: argparse.Namespace, scan: Scan | None) -> tuple[list[Pair], list[LeftOut]]:
@@ -82,4 +84,6 @@ def _why_no_pair(options: argparse.Namespace, images: Collection[str], depths: C
 
 def _pair(rgb: Path, depth: Path, output: Path, options: argparse.Namespace) -> Pair:
     preview = output.with_name(f"{output.stem}_preview.png") if options.preview else None
-    return Pair(rgb, depth, output, preview)
+    suffix = output.suffix if can_hold(output.suffix, "float32") else ".tif"
+    error = output.with_name(f"{output.stem}_expected_error{suffix}") if options.expected_error else None
+    return Pair(rgb, depth, output, preview, error=error)

@@ -18,7 +18,7 @@ from ..read import read_depth, read_rgb
 from ..scans import Scan, open_scan
 from ..write import can_hold, check_depth_path, write_depth, write_preview
 from .pairs import Pair
-from .units import check_reach, convert, question_unit, target_dtype, unit_of
+from .units import check_reach, convert, error_factor, question_unit, target_dtype, unit_of
 
 if TYPE_CHECKING:
     from ..upsampler import DepthUpsampler
@@ -105,6 +105,11 @@ class Job:
             self.loaded = DepthUpsampler.from_pretrained(
                 options.weights, revision=options.revision, device=options.device, precision=options.precision
             )
+            if (options.expected_error or options.max_error is not None) and not self.loaded.expects_error:
+                raise ValueError(
+                    f"weights {options.weights!r} have no head for the expected error, which --expected-error and "
+                    "--max-error need"
+                )
         return self.loaded
 
     def _finished(self, pair: Pair) -> bool:
@@ -120,13 +125,16 @@ class Job:
             return False
         if not self.many or pair.output not in existing:
             raise FileExistsError(f"{existing[0]} exists already (--overwrite replaces it)")
+        if pair.error and pair.error not in existing:
+            raise FileExistsError(f"{pair.output} exists without its expected error (--overwrite makes both)")
         if pair.camera and pair.camera not in existing:
             self._write_camera(pair, read_depth(pair.output))
         if pair.preview and pair.preview not in existing:
             from ..pipeline.validate import check_depth  # which imports torch
 
             depth = check_depth(read_depth(pair.output), self.options.invalid)
-            write_preview(pair.preview, depth.raw[0], depth.valid[0])
+            error = read_depth(pair.error) if pair.error else None
+            write_preview(pair.preview, depth.raw[0], depth.valid[0], error)
         return True
 
     def _read(self, pair: Pair) -> tuple[Any, Any]:
@@ -171,18 +179,23 @@ class Job:
 
         options, began = self.options, time.perf_counter()
         result = upsampler.predict(
-            rgb, lr_depth, options.scale, fill_holes=options.fill_holes, invalid=options.invalid, tile=options.tile
-        )
+            rgb, lr_depth, options.scale, fill_holes=options.fill_holes, invalid=options.invalid, tile=options.tile,
+            max_error=options.max_error,
+        )  # fmt: skip
         depth, valid = np.asarray(result.depth), np.asarray(result.valid)
         seconds = time.perf_counter() - began
         warning = check_alignment(rgb, lr_depth, invalid=options.invalid).warning
         dtype = target_dtype(depth.dtype, pair.output.suffix, options.per_metre)
         written = depth if dtype == depth.dtype else convert(depth, valid, dtype, options.per_metre)
+        error = None
+        if pair.error:  # before the result: what has a result is finished
+            error = np.asarray(result.expected_error) * error_factor(dtype, depth.dtype, options.per_metre)
+            write_depth(pair.error, error.astype(np.float32))
         write_depth(pair.output, written)
         if pair.camera:
             self._write_camera(pair, depth)
         if pair.preview:  # after the result: what has a preview is finished
-            write_preview(pair.preview, depth, valid)
+            write_preview(pair.preview, depth, valid, error)
         figures: dict[str, Any] = {
             "height": depth.shape[0],
             "width": depth.shape[1],

@@ -25,7 +25,7 @@ ATTEMPTS = 3
 LOST = f"{ATTEMPTS} workers died while they computed it: memory is short, or the file crashes a decoder"
 CLAIM = ".try"  # and a number: marks a pair that somebody has in hand
 ANSWER_WITHIN = 5.0  # seconds
-FIELDS = ("rgb", "depth", "output", "preview", "camera")
+FIELDS = ("rgb", "depth", "output", "preview", "camera", "error")
 Columns = dict[str, list[Any]]
 
 

@@ -78,6 +78,7 @@ def _as_row(outcome: Outcome) -> dict[str, Any]:
         "output": pair.output,
         "camera": pair.camera,
         "preview": pair.preview,
+        "expected_error": pair.error,
     }
     row: dict[str, Any] = {name: str(path) for name, path in paths.items() if path is not None}
     return row | {"status": outcome.status, **({"reason": outcome.reason} if outcome.reason else {}), **outcome.figures}

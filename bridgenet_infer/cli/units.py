@@ -55,6 +55,13 @@ def check_reach(most: float, received: np.dtype[Any], dtype: np.dtype[Any], per_
         )
 
 
+def error_factor(dtype: np.dtype[Any], received: np.dtype[Any], per_metre: float | None) -> float:
+    """From the unit of depth that came as `received` to that of depth that is written as `dtype`."""
+    if per_metre is None or dtype == received:
+        return 1.0
+    return (1 if dtype == np.float32 else 1000) / per_metre
+
+
 def convert(depth: Array, valid: Mask, dtype: np.dtype[Any], per_metre: float) -> Array:
     """Depth (H, W) in 1 / `per_metre` metres -> float32 metres with NaN holes, or uint16 millimetres with 0.
 

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 import bridgenet_infer
 
-from ..backends.openvino import CompiledBridgeNet
+from ..backends.openvino import ERROR_OUTPUT, CompiledBridgeNet
 from ..backends.per_scale import NetworkPerScale, network_for, networks_of
 from ..graph import SIZE_MULTIPLE, BridgeNet
 from ..pipeline.validate import resolve_scale
 from ..upsampler import DepthUpsampler
 from ..weights import compiled_bytes, manifest_path
 from .finish import finish, name_axes
-from .quantised import insert_ranges, read_quantised
+from .quantised import insert_ranges
 from .whole_job import WholeJob
 
 Format = Literal["onnx", "openvino"]
@@ -47,6 +47,14 @@ NETWORK_CONTRACT = {
     "(low + high) / 2 and reach that of high - low. C is 1, or 2 if the configuration says validity_input: the second "
     "channel is 1 where LR was measured and 0 elsewhere, enlarged as D",
     "output residual": "(1, 1, H, W) float32: depth = the least measured sample + D + reach * residual",
+}
+ERROR_CONTRACT = {
+    f"output {ERROR_OUTPUT}": "(H, W) float32 in the unit of lr_depth, NaN in holes, the scale of a Laplace "
+    "distribution",
+}
+NETWORK_ERROR_CONTRACT = {
+    f"output {ERROR_OUTPUT}": "(1, 1, H, W) float32: reach times this is the expected error of the depth, the scale of "
+    "a Laplace distribution",
 }
 
 
@@ -76,15 +84,15 @@ NETWORK = Form(network_alone=True)
 
 
 class _Reconstruction(nn.Module):
-    """The graph without D_DE, its inputs named as in the file."""
+    """The graph without D_DE, its inputs named as in the file; the expected error where it has a head for it."""
 
     def __init__(self, model: BridgeNet) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, rgb: Tensor, d_up: Tensor) -> Tensor:
-        residual: Tensor = self.model(rgb, d_up)[0]
-        return residual
+    def forward(self, rgb: Tensor, d_up: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.model(rgb, d_up, expect_error=self.model.expects_error)
+        return tuple(output for output in outputs if output is not None)
 
 
 def export(
@@ -208,14 +216,19 @@ def pack_openvino(converted: Mapping[float | None, Any], upsampler: DepthUpsampl
 def _notes(upsampler: DepthUpsampler, scale: float | None, form: Form) -> dict[str, str]:
     entries = json.loads(manifest_path().read_text(encoding="utf-8"))["checkpoints"]
     kernels = {entry["sha256"]: entry["lr_kernel"] for entry in entries}
-    return (NETWORK_CONTRACT if form.network_alone else CONTRACT) | {
-        "version": bridgenet_infer.__version__,
-        "weights": upsampler.name,
-        "scale": "" if scale is None else f"{scale:g}",
-        "sha256": upsampler.sha256,
-        "LR kernel": kernels.get(upsampler.sha256, "not in the manifest"),
-        "config": upsampler.model.config.to_json(),
-    }
+    contract, further = (NETWORK_CONTRACT, NETWORK_ERROR_CONTRACT) if form.network_alone else (CONTRACT, ERROR_CONTRACT)
+    return (
+        contract
+        | (further if upsampler.expects_error else {})
+        | {
+            "version": bridgenet_infer.__version__,
+            "weights": upsampler.name,
+            "scale": "" if scale is None else f"{scale:g}",
+            "sha256": upsampler.sha256,
+            "LR kernel": kernels.get(upsampler.sha256, "not in the manifest"),
+            "config": upsampler.model.config.to_json(),
+        }
+    )
 
 
 def _write_onnx(upsampler: DepthUpsampler, scale: float | None, form: Form, path: Path) -> None:
@@ -225,14 +238,15 @@ def _write_onnx(upsampler: DepthUpsampler, scale: float | None, form: Form, path
     floats = _source_of(upsampler) if is_quantised(upsampler) else upsampler
     network = choose_network(floats, scale)
     module: nn.Module = _Reconstruction(network) if form.network_alone else WholeJob(network, form.batch is not None)
-    names = (("rgb", "d_up"), ("residual",)) if form.network_alone else (("rgb", "lr_depth"), ("depth", "valid"))
+    inputs = "rgb", "d_up" if form.network_alone else "lr_depth"
+    outputs = [*(("residual",) if form.network_alone else ("depth", "valid")), *[ERROR_OUTPUT] * network.expects_error]
     example, free = _network_inputs(network, form) if form.network_alone else _whole_inputs(scale, form)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             torch.export.export(module.eval(), example, dynamic_shapes=free, strict=False), dynamo=True,
-            input_names=names[0], output_names=names[1], opset_version=OPSET, verbose=False,
+            input_names=inputs, output_names=outputs, opset_version=OPSET, verbose=False,
         )  # fmt: skip
     if program is None:
         raise ValueError("torch made no ONNX program")
@@ -242,7 +256,7 @@ def _write_onnx(upsampler: DepthUpsampler, scale: float | None, form: Form, path
     if floats is not upsampler:
         quantised = networks_of(upsampler.model)[networks_of(floats.model).index(network)]
         assert isinstance(quantised, CompiledBridgeNet)
-        insert_ranges(program.model, read_quantised(quantised))
+        insert_ranges(program.model, quantised.network)
     finish(program.model, _notes(upsampler, scale, form), form.half)
     program.save(path, external_data=False)
 

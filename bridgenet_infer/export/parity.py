@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bridgenet_infer.arrays import Array
 
 from ..backends.per_scale import network_for, networks_of
+from ..graph import Extras, Outputs
 from ..pipeline.enlarge import bilinear_taps, enlarge
 from ..pipeline.local_depth import measure_local_depth
 from ..pipeline.validate import check_depth
@@ -92,7 +93,7 @@ def check_parity(
             if files[network].whole:
                 results.append(compare(upsampler, name, files[network], rgb, lr_depth))
             else:
-                difference = np.abs(files[network].run(inputs)[0].astype(np.float64) - expected)
+                difference = np.abs(np.concatenate(files[network].run(inputs), 1).astype(np.float64) - expected)
                 results.append(Parity(name, expected.shape[2:], difference.ravel(), masks_equal=True))
     return results
 
@@ -102,14 +103,18 @@ def compare(upsampler: DepthUpsampler, name: str, file: ExportedFile, rgb: Array
     lr_depth = lr_depth.astype(np.float32)
     predicted = upsampler.predict(rgb, lr_depth)
     expected, expected_valid = np.asarray(predicted.depth), np.asarray(predicted.valid)
-    depth, valid = file.run({"rgb": rgb, "lr_depth": lr_depth})[:2]
+    depth, valid, *further = file.run({"rgb": rgb, "lr_depth": lr_depth})
     masks_equal = np.array_equal(valid, expected_valid) and np.array_equal(valid, ~np.isnan(depth))
     if not masks_equal:
         return Parity(name, valid.shape, np.full(1, np.inf), masks_equal)
     wanted, reach = (x[valid].astype(np.float64) for x in (expected, _reach(lr_depth, valid.shape)))
-    beyond = np.abs(depth[valid] - wanted) - UNITS * np.spacing(wanted.astype(np.float32))
+    least = UNITS * np.spacing(wanted.astype(np.float32))
+    beyond = [np.abs(depth[valid] - wanted) - least]
+    for error in further:  # of one channel at most
+        beyond.append(np.abs(error - np.asarray(predicted.expected_error))[valid] - least)
     with np.errstate(divide="ignore"):  # where all depth is equal nothing may differ
-        return Parity(name, valid.shape, np.where(beyond > 0, beyond / reach, 0), masks_equal)
+        shares = [np.where(each > 0, each / reach, 0) for each in beyond]
+    return Parity(name, valid.shape, np.concatenate(shares), masks_equal)
 
 
 def _reach(lr_depth: Array, size: tuple[int, ...]) -> Array:
@@ -145,7 +150,12 @@ def load_exported(path: Path, index: int = 0, extended: bool = False, threads: i
     if path.suffix == ".xml":
         return load_openvino(path, threads)
     network = networks_of(load_checkpoint(path)[0])[index]
-    return ExportedFile(lambda inputs: [network(*map(torch.from_numpy, inputs.values()))[0].numpy()], whole=False)
+    extras = Extras(expected_error=network.expects_error)
+
+    def run(inputs: Inputs) -> list[Array]:
+        return [x.numpy() for x in network(*map(torch.from_numpy, inputs.values()), *extras) if x is not None]
+
+    return ExportedFile(run, whole=False)
 
 
 def load_openvino(path: Path, threads: int = 0) -> ExportedFile:
@@ -161,16 +171,17 @@ def load_openvino(path: Path, threads: int = 0) -> ExportedFile:
 def _record(
     upsampler: DepthUpsampler, rgb: Any, lr_depth: Any
 ) -> list[tuple[nn.Module, Inputs, npt.NDArray[np.float32]]]:
-    """The network that runs for one pair, its inputs and its residual."""
+    """The network that runs for one pair, its inputs and its outputs as channels."""
     seen: list[tuple[nn.Module, Inputs, npt.NDArray[np.float32]]] = []
 
-    def keep(module: nn.Module, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor | None]) -> None:
+    def keep(module: nn.Module, inputs: tuple[Any, ...], outputs: Outputs) -> None:
         rgb, d_up = (np.ascontiguousarray(x.numpy()) for x in inputs[:2])
-        seen.append((module, {"rgb": rgb, "d_up": d_up}, output[0].numpy()))
+        given = np.concatenate([x.numpy() for x in outputs if x is not None], 1)
+        seen.append((module, {"rgb": rgb, "d_up": d_up}, given))
 
     hooks = [network.register_forward_hook(keep) for network in networks_of(upsampler.model)]
     try:
-        upsampler(rgb, lr_depth)
+        upsampler.predict(rgb, lr_depth)
     finally:
         for hook in hooks:
             hook.remove()

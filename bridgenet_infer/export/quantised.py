@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..backends.openvino import CompiledBridgeNet
-
 LEVELS = 255  # of weights, -127 ... 127; activations have one more
 # what makes a value of its own, by the names of OpenVINO; all else (casts, constant factors, biases) passes it on
 STEPS = {
@@ -45,13 +43,6 @@ def insert_ranges(model: Any, quantised: Any) -> None:
     for node in list(model.graph):
         if STEPS.get(node.op_type) in CONVOLUTIONS:
             _quantise_weights(model, node, scales)
-
-
-def read_quantised(network: CompiledBridgeNet) -> Any:
-    """The `openvino.Model` that was compiled."""
-    import openvino
-
-    return openvino.Core().read_model(network.topology, network.constants)
 
 
 def _ranges(quantised: Any) -> Iterator[tuple[Way, Range]]:

@@ -25,7 +25,8 @@ class WholeJob(nn.Module):
     """A network with all that `DepthUpsampler` does around it, for float32 depth and uint8 RGB.
 
     Shapes: rgb (H, W, 3) uint8 and lr_depth (h, w) float32, with 0, NaN and infinity as holes -> depth (H, W) float32,
-    NaN in holes, and valid (H, W) bool. With `batched` all have a leading axis.
+    NaN in holes, valid (H, W) bool, and of networks with a head for it the expected error like depth. With `batched`
+    all have a leading axis.
 
     Negative depth, which the package refuses, is a hole as well. Depth is to be less than 1e37.
     """
@@ -34,15 +35,14 @@ class WholeJob(nn.Module):
         super().__init__()
         self.network, self.batched = network, batched
 
-    def forward(self, rgb: Tensor, lr_depth: Tensor) -> tuple[Tensor, Tensor]:
-        """Depth and valid, see the class."""
+    def forward(self, rgb: Tensor, lr_depth: Tensor) -> tuple[Tensor, ...]:
+        """Depth, valid and perhaps the expected error, see the class."""
         if self.batched:
             return self.upsample(rgb, lr_depth)
-        depth, valid = self.upsample(rgb[None], lr_depth[None])
-        return depth[0], valid[0]
+        return tuple(each[0] for each in self.upsample(rgb[None], lr_depth[None]))
 
-    def upsample(self, rgb: Tensor, lr_depth: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, H, W, 3) and (B, h, w) -> (B, H, W) twice."""
+    def upsample(self, rgb: Tensor, lr_depth: Tensor) -> tuple[Tensor, ...]:
+        """(B, H, W, 3) and (B, h, w) -> (B, H, W) each."""
         height, width = rgb.shape[1:3]
         # comparisons with NaN differ between runtimes
         lr_depth = torch.where(lr_depth.isnan(), 0.0, lr_depth)
@@ -61,11 +61,15 @@ class WholeJob(nn.Module):
         if self.network.config.validity_input:
             depth_input = torch.cat((depth_input, enlarged[:, 1:]), 1)
         pixels = rgb.index_select(1, rows).index_select(2, columns).permute(0, 3, 1, 2)
-        residual = self.network(pixels.float() / 255, depth_input)[0]
-        above = denormalise(residual, d_up, reach)[:, 0, :height, :width]
+        outputs = self.network(pixels.float() / 255, depth_input, expect_error=self.network.expects_error)
+        above = denormalise(outputs.residual, d_up, reach)[:, 0, :height, :width]
         depth = (above + pivot).clamp_min(TINY)
         valid, kept, raw = (nearest(x, (height, width)) for x in (measured, measured & ~seen, lr_depth))
-        return torch.where(valid, torch.where(kept, raw, depth), math.nan), valid
+        results = [torch.where(valid, torch.where(kept, raw, depth), math.nan), valid]
+        if outputs.expected_error is not None:
+            error = torch.where(kept, (raw - depth).abs(), (outputs.expected_error * reach)[:, 0, :height, :width])
+            results.append(torch.where(valid, error, math.nan))
+        return tuple(results)
 
 
 def fill_holes(depth: Tensor, valid: Tensor) -> Tensor:

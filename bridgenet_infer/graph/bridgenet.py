@@ -1,5 +1,7 @@
 """The whole BridgeNet graph: DSRNet and MDENet joined by HABdg and CGBdg (Figure 2)."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,31 @@ from .mdenet import MDENet, resize_bilinear
 
 SIZE_MULTIPLE = 16
 """H and W must be multiples of this: MDENet's stage 4, and the average pooling at stride 8."""
+
+
+class Extras(NamedTuple):
+    """What to compute beside the residual."""
+
+    estimated_depth: bool = False
+    expected_error: bool = False
+
+
+class Outputs(NamedTuple):
+    """(B, 1, H, W) each; float32 the first and the last. None where it was not asked for.
+
+    Attributes
+    ----------
+    residual
+        Times the local reach and added to D_up it makes D_SR.
+    estimated_depth
+        D_DE.
+    expected_error
+        Mean absolute error that D_SR is expected to have, in units of the local reach.
+    """
+
+    residual: Tensor
+    estimated_depth: Tensor | None
+    expected_error: Tensor | None
 
 
 class BridgeNet(nn.Module):
@@ -38,7 +65,7 @@ class BridgeNet(nn.Module):
             for width in (config.dsr_widths[2], config.dsr_widths[1]):
                 self.content_bridges.append(ContentGuidanceBridge(width, config.pyramid_width, reduction))
 
-    def forward(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool = False) -> tuple[Tensor, Tensor | None]:
+    def forward(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool = False, expect_error: bool = False) -> Outputs:
         """Super-resolve one batch.
 
         Parameters
@@ -51,18 +78,15 @@ class BridgeNet(nn.Module):
         estimate_depth
             Also compute D_DE. Without it, MDENet's stage 4, pyramid, CLIFF and CGBdg are skipped and the residual
             is the same bit for bit.
-
-        Returns
-        -------
-        The residual (B, 1, H, W) float32, which times the local reach and added to D_up makes D_SR; and D_DE
-        (B, 1, H, W), or None in its place.
+        expect_error
+            Also compute the expected error; the residual is the same bit for bit.
 
         Raises
         ------
         ValueError
-            If the sizes differ or are no multiples of 16, or D_DE is asked of a graph without MDENet.
+            If the sizes differ or are no multiples of 16, or something is asked of a graph that has no part for it.
         """
-        self._check(rgb, d_up, estimate_depth)
+        self._check(rgb, d_up, estimate_depth, expect_error)
         guides = self.mde.encode(rgb) if self.mde is not None and (self.guided or estimate_depth) else []
         shallow, entry = self.dsr.enter(d_up)
         x, unguided, guided = entry, [], []
@@ -75,12 +99,22 @@ class BridgeNet(nn.Module):
             guided.append(x)
         levels = self.dsr.decode(self.dsr.merge(x, shallow, entry, unguided), guided)
         residual = self.dsr.reconstruct(levels[1])
-        return residual, self._estimate(guides, levels) if estimate_depth else None
+        head = self.dsr.error_head
+        return Outputs(
+            residual,
+            self._estimate(guides, levels) if estimate_depth else None,
+            head(levels[1], residual) if expect_error and head is not None else None,
+        )
 
     @property
     def guided(self) -> bool:
         """Whether RGB reaches D_SR at all."""
         return len(self.guidance_bridges) > 0
+
+    @property
+    def expects_error(self) -> bool:
+        """Whether there is a head for the expected error."""
+        return self.dsr.error_head is not None
 
     def _estimate(self, guides: list[Tensor], dsr_levels: list[Tensor]) -> Tensor:
         """Pyramid, CLIFF 1-3 and CGBdg -> D_DE (B, 1, H, W)."""
@@ -97,7 +131,7 @@ class BridgeNet(nn.Module):
         d_de: Tensor = mde.head(high)
         return d_de
 
-    def _check(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool) -> None:
+    def _check(self, rgb: Tensor, d_up: Tensor, estimate_depth: bool, expect_error: bool) -> None:
         shapes = f"rgb {tuple(rgb.shape)}, d_up {tuple(d_up.shape)}"
         channels = 2 if self.config.validity_input else 1
         if rgb.ndim != 4 or rgb.shape[1] != 3 or d_up.shape != (rgb.shape[0], channels, *rgb.shape[2:]):
@@ -106,6 +140,8 @@ class BridgeNet(nn.Module):
             raise ValueError(f"H and W must be positive multiples of {SIZE_MULTIPLE}, got {shapes}")
         if estimate_depth and self.mde is None:
             raise ValueError("D_DE was asked for, but this graph has no MDENet")
+        if expect_error and not self.expects_error:
+            raise ValueError("the expected error was asked for, but this graph has no head for it")
 
 
 def build_bridgenet(config: BridgeNetConfig) -> BridgeNet:

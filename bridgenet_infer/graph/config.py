@@ -46,6 +46,8 @@ class BridgeNetConfig:
         D_up has a second channel: the share of each pixel that was measured rather than filled.
     normalisation
         D_up is normalised by its "local" range, or as by the first generation of weights by that of the whole "image".
+    expected_error
+        A head for the expected error of D_SR, trained after all else (not in the paper).
     mde
         False builds DSRNet alone (Table 3, first row).
     guidance
@@ -76,6 +78,7 @@ class BridgeNetConfig:
     decoder_blocks: int = 0
     validity_input: bool = False
     normalisation: Reference = "local"
+    expected_error: bool = False
     mde: bool = True
     guidance: Guidance = "habdg"
     content_guidance: bool = True

@@ -13,6 +13,10 @@ from .config import Activation, BridgeNetConfig
 RESIDUAL_BOUND = 8.0  # of the local reach; unbounded, one bad batch at x16 ended a run with residuals of 13,000
 
 
+LOG_ERROR_MIDDLE, LOG_ERROR_BOUND = -4.0, 6.0  # expected errors from e^-10 to e^2 of the local reach
+ERROR_WIDTH = 8  # channels; sixteen gain nothing
+
+
 class TransformationModule(nn.Module):
     """Max-pool 2, 1x1 conv where the width changes, residual blocks: (B, A, H, W) -> (B, C, H/2, W/2)."""
 
@@ -73,6 +77,7 @@ class DSRNet(nn.Module):
         nn.init.normal_(self.head.weight, std=0.0015)
         if self.head.bias is not None:
             nn.init.zeros_(self.head.bias)
+        self.error_head = ErrorHead(c2) if config.expected_error else None
 
     def enter(self, d_up: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 1 or 2, H, W) -> first conv's features and those after the residual blocks, both at stride 1."""
@@ -112,6 +117,28 @@ class DSRNet(nn.Module):
             weight, bias = fold_head(self.decoder[2], self.head)
             residual = F.pixel_shuffle(F.conv2d(features.float(), weight, bias, padding=1), 2)
             return RESIDUAL_BOUND * torch.tanh(residual / RESIDUAL_BOUND) if self.bounded else residual
+
+
+class ErrorHead(nn.Module):
+    """The expected error of D_SR: the scale of a Laplace distribution around it, which is its mean absolute error.
+
+    It only reads what `DSRNet.reconstruct` read and made, so that no gradient of it reaches D_SR.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        # two convs whose sum is one of all channels together, which would have to be copied
+        self.conv1 = conv3x3(channels, ERROR_WIDTH)
+        self.correction = nn.Conv2d(4, ERROR_WIDTH, 3, padding=1, bias=False)
+        self.conv2 = conv3x3(ERROR_WIDTH, 4)
+
+    def forward(self, features: Tensor, residual: Tensor) -> Tensor:
+        """(B, C, H / 2, W / 2) and (B, 1, H, W) -> (B, 1, H, W) float32 in units of the local reach."""
+        with torch.autocast(features.device.type, enabled=False):
+            x = self.conv1(features.detach().float())
+            x = F.relu(x + self.correction(F.pixel_unshuffle(residual.detach().float().abs(), 2)))
+            log_error = self.conv2(x).clamp(-LOG_ERROR_BOUND, LOG_ERROR_BOUND)
+            return F.pixel_shuffle(torch.exp(log_error + LOG_ERROR_MIDDLE), 2)
 
 
 def fold_head(conv: nn.Module, head: nn.Conv2d) -> tuple[Tensor, Tensor]:

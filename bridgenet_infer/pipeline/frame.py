@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ..graph import Extras
 from ..graph.config import Reference
 from .local_depth import LocalDepth, measure_local_depth
 from .validate import LowResolutionDepth
@@ -28,22 +30,22 @@ class Results:
     depth
         In the received dtype.
     valid
-        bool, by nearest neighbour; None where it was not asked for, as with `estimated_depth`.
+        bool, by nearest neighbour; None where it was not asked for, as with what follows.
     estimated_depth
         D_DE, float32.
+    expected_error
+        float32, in the unit of depth.
     """
 
     depth: Tensor
     valid: Tensor | None
     estimated_depth: Tensor | None
+    expected_error: Tensor | None
 
     def of_image(self, index: int) -> Results:
         """Views of one image's."""
-        return Results(
-            depth=self.depth[index],
-            valid=None if self.valid is None else self.valid[index],
-            estimated_depth=None if self.estimated_depth is None else self.estimated_depth[index],
-        )
+        views: dict[str, Any] = {name: None if x is None else x[index] for name, x in vars(self).items()}
+        return Results(**views)
 
 
 @dataclass(frozen=True)
@@ -81,15 +83,28 @@ class Frame:
         """(H, W)."""
         return self.rgb.shape[0], self.rgb.shape[1]
 
+    @cached_property
+    def measured(self) -> Mask:
+        """(h, w) bool: where `raw` is depth; `valid` itself unless holes are to be filled."""
+        known = self.valid & (self.seen | ~self.replaced)
+        return self.valid if np.array_equal(known, self.valid) else known
 
-def make_results(size: tuple[int, int], received: LowResolutionDepth, *, valid: bool, estimated_depth: bool) -> Results:
+
+def make_results(
+    size: tuple[int, int], received: LowResolutionDepth, extras: Extras, *, valid: bool = False
+) -> Results:
     """Room for results of (H, W) for every image, on the device that the depth came from."""
     shape, device = (len(received.raw), *size), received.device
     dtype: torch.dtype = getattr(torch, received.raw.dtype.name)
+
+    def room(dtype: torch.dtype, wanted: bool) -> Tensor | None:
+        return torch.empty(shape, dtype=dtype, device=device) if wanted else None
+
     return Results(
         depth=torch.empty(shape, dtype=dtype, device=device),
-        valid=torch.empty(shape, dtype=torch.bool, device=device) if valid else None,
-        estimated_depth=torch.empty(shape, dtype=torch.float32, device=device) if estimated_depth else None,
+        valid=room(torch.bool, valid),
+        estimated_depth=room(torch.float32, extras.estimated_depth),
+        expected_error=room(torch.float32, extras.expected_error),
     )
 
 

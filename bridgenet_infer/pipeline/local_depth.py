@@ -14,6 +14,7 @@ from .holes import fill_holes
 from .normalise import image_range, local_range
 
 HEADROOM = 100  # depth lies below 2^100: sums, overshoot and 8 times the reach stay finite, 1e-68 of it above 0
+LEAST_PART = -126  # exponent of the least normal float32
 LEAST_EXPONENT = -1000  # of the unit: that of the least float64 and its reciprocal are both finite
 
 
@@ -38,6 +39,14 @@ class LocalDepth:
     def restore(self, depth: Tensor) -> Tensor:
         """Depth above the pivot, float32 -> depth in the caller's unit, float64."""
         return depth.double().mul_(self.unit).add_(self.pivot)
+
+    def restore_error_(self, error: Tensor) -> Tensor:
+        """Distance of two depths, float32 -> the same in the caller's unit, in place."""
+        exponent = math.frexp(self.unit)[1] - 1
+        first = exponent // 2  # the whole may be beyond float32, where the product is not
+        for part in (first, exponent - first):
+            error.mul_(math.ldexp(1, min(max(part, LEAST_PART), -LEAST_PART)))
+        return error
 
 
 def measure_local_depth(depth: Array, seen: Mask, reference: Reference = "local") -> LocalDepth:

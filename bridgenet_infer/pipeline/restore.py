@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from .enlarge import BLOCK, bicubic_taps, bilinear_taps, enlarge
-from .frame import Frame
+from .frame import Frame, Results
 from .normalise import denormalise
 from .validate import LowResolutionDepth
 
@@ -19,7 +20,41 @@ Array = npt.NDArray[Any]
 Restored = npt.NDArray[Any] | Image.Image | Tensor
 # pixels: float64 for one of them at a time, not for all rows of tiles; what stays in a CPU's cache, more on a GPU
 CHUNK, GPU_CHUNK = 2**17, 2**20
+ROUNDING = 0.25  # of the unit of integers: the mean error that rounding leaves
 SAME_BITS = {torch.uint16: torch.int16, torch.uint32: torch.int32}  # for what torch cannot do with the unsigned ones
+
+
+@dataclass(frozen=True)
+class UpsampledDepth:
+    """The result of `DepthUpsampler.predict`: depth with its details.
+
+    Attributes
+    ----------
+    depth
+        (H, W) or (B, H, W): kind, dtype and unit of the LR depth.
+    valid
+        Same shape, bool: False where the LR depth had a hole (nearest neighbour), or `max_error` made one. A NumPy
+        array for PIL input.
+    estimated_depth
+        D_DE, the monocular estimate, float32, relative: about 0 to 1, larger is nearer. None unless asked for.
+    expected_error
+        Mean absolute error that the depth is expected to have, float32, in the unit of depth; NaN where nothing was
+        measured or `max_error` made a hole. The scale of a Laplace distribution: half of all errors are below .69 times
+        their expected one. 0 where all LR samples around are equal, but a quarter at least for integers, which are
+        rounded. None for weights without a head for it.
+    scale
+        The scale used.
+    weights, sha256
+        Name and file hash of the checkpoint.
+    """
+
+    depth: Restored
+    valid: Restored
+    estimated_depth: Restored | None
+    expected_error: Restored | None
+    scale: float
+    weights: str
+    sha256: str
 
 
 def nearest(lr: Array, size: tuple[int, int], rows: slice = slice(None), device: torch.device | str = "cpu") -> Tensor:
@@ -56,8 +91,8 @@ def restore_rows(frame: Frame, first: int, rows: Tensor) -> None:
     first
         Index of the first row.
     rows
-        (1 or 2, n, m) the residual and perhaps D_DE, on any device that has float64; what lies beyond the image
-        is dropped.
+        (1 to 3, n, m) the residual and the extras that the results have room for, on any device that has float64;
+        what lies beyond the image is dropped.
     """
     height, width = frame.size
     inside = rows[:, : height - first, :width]
@@ -69,11 +104,11 @@ def restore_rows(frame: Frame, first: int, rows: Tensor) -> None:
 
 
 def _restore_chunk(frame: Frame, first: int, rows: Tensor) -> None:
-    (residual, *estimate), results = rows, frame.results
+    (residual, *extras), results = rows, frame.results
     height, width = residual.shape
     place = slice(first, first + height)
     if results.estimated_depth is not None:
-        results.estimated_depth[place] = estimate[0]
+        results.estimated_depth[place] = extras.pop(0)
     valid = nearest(frame.valid, frame.size, place, rows.device)
     if results.valid is not None:
         results.valid[place] = valid
@@ -83,8 +118,27 @@ def _restore_chunk(frame: Frame, first: int, rows: Tensor) -> None:
         enlarge([frame.local.maps[channel]], frame.size, place, slice(0, width), kernel, rows.device)[0, 0]
         for channel, kernel in (([0], bicubic_taps), ([2], bilinear_taps))
     )
-    depth = to_dtype(frame.local.restore(denormalise(residual, d_up, reach)), raw.dtype)
+    exact = frame.local.restore(denormalise(residual, d_up, reach))
+    if results.expected_error is not None:
+        error = frame.local.restore_error_(extras.pop() * reach)
+        if not raw.dtype.is_floating_point:
+            error.clamp_(min=ROUNDING)
+        if frame.replaced is not frame.valid:  # a wild sample that stays is as far off as the network is from it
+            error = torch.where(replaced, error, (raw.double() - exact).abs_().float())
+        known = valid if frame.measured is frame.valid else nearest(frame.measured, frame.size, place, rows.device)
+        results.expected_error[place] = torch.where(known, error, torch.nan)
+    depth = to_dtype(exact, raw.dtype)
     results.depth[place] = torch.where(replaced, _bits(depth), _bits(raw)).view(raw.dtype)
+
+
+def drop_unsure(results: Results, most: float) -> None:
+    """Make holes, 0 in integers and NaN in floats, where the expected error is greater than `most`."""
+    assert results.expected_error is not None
+    assert results.valid is not None
+    unsure = results.expected_error > most
+    results.valid.masked_fill_(unsure, False)
+    results.expected_error.masked_fill_(unsure, torch.nan)
+    _bits(results.depth).masked_fill_(unsure, torch.nan if results.depth.dtype.is_floating_point else 0)
 
 
 def to_container(batch: Tensor, received: LowResolutionDepth) -> Restored:

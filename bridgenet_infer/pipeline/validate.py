@@ -108,6 +108,16 @@ def find_valid(raw: Array, invalid: float | None) -> Mask:
     return valid
 
 
+def check_max_error(max_error: float | None) -> None:
+    """TypeError if it is neither a number nor None, ValueError if it is negative or NaN."""
+    if max_error is None:
+        return
+    if isinstance(max_error, bool) or not isinstance(max_error, int | float | np.integer | np.floating):
+        raise TypeError(f"max_error must be a number, got {max_error!r}")
+    if not max_error >= 0:
+        raise ValueError(f"max_error must be 0 or more, got {max_error!r}")
+
+
 def suspect_marker(depth: LowResolutionDepth) -> str:
     """A warning of a frequent value far beyond all others, which may mark holes; "" if there is none."""
     values = depth.raw[depth.valid]

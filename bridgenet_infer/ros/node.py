@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..stream import DepthStream, StreamResult
+from ..temporal import TemporalFilter
 from .alignment import Alignment
 from .diagnostics import LARGE_SHARE, WINDOW, Recent, Report, Stages
 from .matching import Kind, Pairing
@@ -131,6 +132,7 @@ class DepthNode:
         self._warned: set[str] = set()
         self._failure, self._failed_at = "", -math.inf
         self._recent = Recent(clock)
+        self._steady: TemporalFilter | None = None
         self._stream = DepthStream(self._work, on_result=self._deliver)
 
     def configure(self, parameters: NodeParameters) -> None:
@@ -245,6 +247,12 @@ class DepthNode:
         parameters, start = self._parameters, time.perf_counter()
         try:
             colours, samples = self._alignment(rgb, depth)
+            if (settings := parameters.steadying) is None:
+                self._steady = None
+            else:
+                if self._steady is None or self._steady.settings != settings:
+                    self._steady = TemporalFilter(settings)
+                samples = self._steady(samples)
             registered = time.perf_counter()
             result = self._upsample(colours, samples, scale=parameters.scale, fill_holes=parameters.fill_holes)
             array = convert(np.asarray(result), parameters.encoding)

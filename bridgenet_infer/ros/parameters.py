@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 
 from ..backends.devices import Precision
 from ..registration import Floats
+from ..temporal import Temporal
 from ..upsampler import DepthUpsampler
 from .alignment import Alignment
 from .matching import QUEUE_SIZE, Kind
@@ -96,6 +97,19 @@ class NodeParameters:
         "'none' or a finite number", lambda v: v == "none" or (_between(v, -math.inf, math.inf) and math.isfinite(v)),
     ))  # fmt: skip
     fill_holes: bool = _switch(False, "publish filled depth instead of holes")
+    temporal: bool = _switch(False, "average depth over time, where it does not move")
+    smoothing: float = _parameter(Temporal.smoothing, Rule(
+        "share of the new frame in the average over time; 1 leaves depth as it is",
+        "a number from 0.01 to 1", lambda v: _between(v, 0.01, 1), (0.01, 1.0),
+    ))  # fmt: skip
+    threshold: float = _parameter(Temporal.threshold, Rule(
+        "standard deviations of the noise beyond which a sample has moved",
+        "a number from 0.1 to 100", lambda v: _between(v, 0.1, 100), (0.1, 100.0),
+    ))  # fmt: skip
+    persistence: int = _parameter(Temporal.persistence, Rule(
+        "frames for which a hole keeps the average over time",
+        "a whole number from 0 to 100", lambda v: isinstance(v, int) and _between(v, 0, 100), (0, 100),
+    ))  # fmt: skip
     output_encoding: str = _choice("auto", ("auto", "16UC1", "32FC1"), "of the result; auto: as depth comes")
     registered: bool = _switch(False, "depth lies in the RGB camera whatever its frame_id says")
     extrinsics: str = _parameter("", Rule(
@@ -159,6 +173,11 @@ class NodeParameters:
     def encoding(self) -> str | None:
         """Of the result; None: as depth comes."""
         return None if self.output_encoding == "auto" else self.output_encoding
+
+    @property
+    def steadying(self) -> Temporal | None:
+        """The settings of the average over time; None if it is not asked for."""
+        return Temporal(self.smoothing, self.threshold, self.persistence) if self.temporal else None
 
     @property
     def pose(self) -> Floats | None:

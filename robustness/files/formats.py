@@ -179,7 +179,7 @@ def check_compiled(path: Path) -> None:
     with torch.inference_mode():
         for network in networks_of(loaded.model):
             channels = 2 if network.config.validity_input else 1
-            residual, _ = network(torch.zeros(1, 3, 16, 16), torch.zeros(1, channels, 16, 16))
+            residual = network(torch.zeros(1, 3, 16, 16), torch.zeros(1, channels, 16, 16)).residual
             assert residual.shape == (1, 1, 16, 16)
 
 

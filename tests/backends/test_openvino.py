@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.cli import main
 from bridgenet_infer.cli.selftest import make_scene
 from bridgenet_infer.export import convert_to_openvino, export, pack_openvino
+from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.weights import Checkpoint
-from testing.tiny import tiny_model
+from testing.tiny import TINY, randomise, tiny_model
 from training.quantise import kept_names, quantise
 
 pytest.importorskip("openvino", reason="needs the extra openvino")
@@ -55,6 +57,21 @@ def test_it_gives_what_torch_gives(floats: DepthUpsampler, compiled: DepthUpsamp
     assert np.abs(compiled(*batch, 4) - floats(*batch, 4)).max() < 1e-4
     assert compiled.scales == (2.0, 8.0)
     assert compiled.device.type == "cpu"
+
+
+def test_the_expected_error_comes_along_and_changes_no_depth(tmp_path: Path) -> None:
+    model = randomise(build_bridgenet(replace(TINY, expected_error=True)))
+    floats = DepthUpsampler(Checkpoint(model, name="headed"), device="cpu")
+    export(floats, tmp_path / "headed.safetensors", "openvino")
+    compiled = DepthUpsampler.from_pretrained(tmp_path / "headed.safetensors")
+    rgb, lr = next(frames(1))
+    plain, result, expected = compiled(rgb, lr, 4), compiled.predict(rgb, lr, 4), floats.predict(rgb, lr, 4)
+    assert np.array_equal(result.depth, plain)
+    np.testing.assert_allclose(result.expected_error, expected.expected_error, rtol=1e-3)
+    # in 8 bits the three convs of the head stay float32
+    network = convert_to_openvino(floats)
+    convs = [node for node in network.get_ops() if node.get_type_name() == "Convolution"]
+    assert len([node for node in convs if node.get_friendly_name() in kept_names(network)]) == 1 + 1 + 3
 
 
 def test_results_stay_and_threads_do_not_meet(compiled: DepthUpsampler) -> None:

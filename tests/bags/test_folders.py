@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.bags.command import main
 from bridgenet_infer.read import read_depth
+from bridgenet_infer.temporal import Temporal, TemporalFilter
 
 
 def write_folder(folder: Path, depth: np.ndarray, suffix: str = ".npy", encoding: str = "utf-8") -> Path:
@@ -117,3 +119,27 @@ def test_impossible_slops_are_wrong_calls(tmp_path: Path, slop: str) -> None:
     with pytest.raises(SystemExit) as stop:
         main([str(tmp_path), "-o", str(tmp_path / "out"), f"--slop={slop}"])
     assert stop.value.code == 2
+
+
+def test_frames_are_steadied_one_after_the_other(tmp_path: Path, tiny_checkpoint: Path, depth: np.ndarray) -> None:
+    source, rng = write_folder(tmp_path / "in", depth), np.random.default_rng(1)
+    frames = [depth + rng.normal(0, 0.01, depth.shape).astype(np.float32) for _ in range(4)]
+    for index, frame in enumerate(frames, 1):
+        np.save(source / "depth" / f"{index}.npy", frame)
+        Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(source / "rgb" / f"{index}.png")
+    for kind, suffix in (("rgb", ".png"), ("depth", ".npy")):
+        (source / f"{kind}.txt").write_text("".join(f"{i}.0 {kind}/{i}{suffix}\n" for i in range(1, 5)))
+    assert run(source, tiny_checkpoint, "--temporal", "--smoothing", "0.5") == 0
+    upsampler, steady = DepthUpsampler.from_pretrained(tiny_checkpoint, device="cpu"), TemporalFilter(Temporal(0.5))
+    for index, frame in enumerate(frames, 1):
+        expected = upsampler(np.zeros((48, 64, 3), np.uint8), steady(frame))
+        assert np.array_equal(read_depth(tmp_path / "out" / "depth" / f"{index}.npy"), expected)
+
+
+def test_wishes_that_cannot_be_met_are_refused(
+    tmp_path: Path, tiny_checkpoint: Path, depth: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_folder(tmp_path / "in", depth)
+    for more, words in ((["--max-error", "0.1"], "no head"), (["--temporal", "--smoothing", "2"], "smoothing must be")):
+        assert run(source, tiny_checkpoint, *more) == 1
+        assert words in capsys.readouterr().err

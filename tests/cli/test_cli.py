@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from PIL import Image
 
 from bridgenet_infer.cli import main
+from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.read import read_depth
-from testing.tiny import write_pair
+from bridgenet_infer.weights import checkpoint_bytes
+from testing.tiny import TINY, randomise, write_pair
 
 
 @pytest.fixture
@@ -104,3 +107,32 @@ def test_importing_the_package_does_not_import_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_expected_error_and_its_limit(
+    pair: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "headed.safetensors"
+    weights.write_bytes(checkpoint_bytes(randomise(build_bridgenet(replace(TINY, expected_error=True))), {}))
+    arguments = [*pair, "--scale", "8", "--weights", str(weights), "--preview", "--expected-error", "--overwrite"]
+    assert main([*arguments, "-o", str(tmp_path / "out.png")]) == 0
+    depth, error = read_depth(tmp_path / "out.png"), read_depth(tmp_path / "out_expected_error.tif")
+    assert error.dtype == np.float32
+    assert np.array_equal(np.isnan(error), depth == 0)
+    assert Image.open(tmp_path / "out_preview.png").size == (128, 48)
+    most = float(np.nanmedian(error))
+    assert main([*arguments, "-o", str(tmp_path / "sure.png"), "--max-error", str(most)]) == 0
+    assert np.array_equal(read_depth(tmp_path / "sure.png"), np.where(error > most, 0, depth))
+    # a file in metres has its errors in metres
+    assert main([*arguments, "-o", str(tmp_path / "out.pfm"), "--depth-unit", "mm"]) == 0
+    np.testing.assert_allclose(read_depth(tmp_path / "out_expected_error.pfm"), error / 1000, rtol=1e-5)
+
+
+def test_weights_without_a_head_are_refused(
+    pair: tuple[str, str], tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for option in (["--expected-error"], ["--max-error", "3"]):
+        arguments = [*pair, "-o", str(tmp_path / "out.png"), "--weights", str(tiny_checkpoint), *option]
+        assert main(arguments) == 1
+        assert "have no head for the expected error" in capsys.readouterr().err
+        assert files(tmp_path) == ["depth.png", "rgb.png"]

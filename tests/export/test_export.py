@@ -25,7 +25,7 @@ from bridgenet_infer.export.parity import BOUND, OUTSIDE
 from bridgenet_infer.graph import build_bridgenet
 from bridgenet_infer.weights import Checkpoint
 from testing.hard_pairs import hard_pair
-from testing.tiny import TINY, randomise, tiny_model
+from testing.tiny import TINY, randomise
 
 onnx = pytest.importorskip("onnx", reason="needs the extra export")
 pytest.importorskip("onnxscript", reason="needs the extra export")
@@ -35,7 +35,7 @@ openvino = pytest.importorskip("openvino", reason="needs the extra export")
 
 @pytest.fixture(scope="module")
 def upsampler() -> DepthUpsampler:
-    model = randomise(build_bridgenet(replace(TINY, validity_input=True)))
+    model = randomise(build_bridgenet(replace(TINY, validity_input=True, expected_error=True)))
     return DepthUpsampler(Checkpoint(model, name="tiny", sha256="ab" * 32), device="cpu")
 
 
@@ -63,7 +63,7 @@ def test_the_whole_job_equals_the_package_on_hard_pairs(
 
 
 def test_another_network_is_noticed(whole: Path) -> None:
-    other = randomise(build_bridgenet(replace(TINY, validity_input=True)), seed=5)
+    other = randomise(build_bridgenet(replace(TINY, validity_input=True, expected_error=True)), seed=5)
     rgb, lr_depth = hard_pair(0, longest=160)
     assert not compare(DepthUpsampler(Checkpoint(other)), "other", load_exported(whole), rgb, lr_depth).holds()
 
@@ -81,10 +81,11 @@ def test_sizes_that_do_not_fit_are_refused_by_name(
 def test_negative_depth_is_a_hole(whole: Path) -> None:
     lr_depth = np.full((8, 8), 2, np.float32)
     lr_depth[0] = -1
-    depth, valid = load_exported(whole).run({"rgb": np.zeros((32, 32, 3), np.uint8), "lr_depth": lr_depth})
+    depth, valid, error = load_exported(whole).run({"rgb": np.zeros((32, 32, 3), np.uint8), "lr_depth": lr_depth})
     assert not valid[:4].any()
     assert valid[4:].all()
     np.testing.assert_array_equal(depth, np.where(valid, np.float32(2), np.float32("nan")))
+    np.testing.assert_array_equal(error, np.where(valid, np.float32(0), np.float32("nan")))
 
 
 def test_metadata_name_interface_weights_and_kernel(whole: Path, upsampler: DepthUpsampler) -> None:
@@ -113,14 +114,16 @@ def test_a_batch_is_its_images_one_by_one(upsampler: DepthUpsampler, whole: Path
     lr_depth[1, 3:9, 2:5], lr_depth[2, 5, 6] = 0, 1e9
     together = load_exported(path).run({"rgb": rgb, "lr_depth": lr_depth})
     for i, image in enumerate(rgb):
-        depth, valid = load_exported(whole).run({"rgb": image, "lr_depth": lr_depth[i]})
-        np.testing.assert_allclose(together[0][i], depth, rtol=1e-6)
+        depth, valid, error = load_exported(whole).run({"rgb": image, "lr_depth": lr_depth[i]})
+        np.testing.assert_allclose(together[0][i], depth, rtol=1e-6, atol=1e-5)
         np.testing.assert_array_equal(together[1][i], valid)
+        np.testing.assert_allclose(together[2][i], error, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("suffix", [".onnx", ".xml"])
-def test_the_network_alone_gives_what_torch_gives(tmp_path: Path, suffix: str) -> None:
-    upsampler = DepthUpsampler(Checkpoint(tiny_model(), name="tiny", sha256="ab" * 32), device="cpu")
+@pytest.mark.parametrize(("suffix", "error"), [(".onnx", False), (".onnx", True), (".xml", True)])
+def test_the_network_alone_gives_what_torch_gives(tmp_path: Path, suffix: str, error: bool) -> None:
+    model = randomise(build_bridgenet(replace(TINY, expected_error=error)))
+    upsampler = DepthUpsampler(Checkpoint(model, name="tiny", sha256="ab" * 32), device="cpu")
     path = tmp_path / f"tiny{suffix}"
     export(upsampler, path, "onnx" if suffix == ".onnx" else "openvino", form=Form(network_alone=True))
     pairs = {str(seed): hard_pair(seed, longest=180) for seed in (1, 2)}

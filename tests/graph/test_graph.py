@@ -71,13 +71,13 @@ def test_the_residual_alone_skips_the_mde_decoder(tiny_model: BridgeNet) -> None
         tiny_model.get_submodule(name).register_forward_hook(lambda *_, name=name: called.append(name))
         for name in skipped
     ]
-    alone, nothing = tiny_model(rgb, d_up)
+    alone, *nothing = tiny_model(rgb, d_up)
     assert called == []
-    full, d_de = tiny_model(rgb, d_up, estimate_depth=True)
+    full, d_de, _ = tiny_model(rgb, d_up, estimate_depth=True)
     for hook in hooks:
         hook.remove()
     assert set(called) == set(skipped)
-    assert nothing is None
+    assert nothing == [None, None]
     assert d_de is not None
     assert d_de.shape == d_up.shape
     assert torch.equal(alone, full)
@@ -102,7 +102,7 @@ def test_the_residual_is_bounded_whatever_the_weights(tiny_model: BridgeNet) -> 
 
 def test_the_residual_has_no_gradient_to_the_mde_decoder(tiny_model: BridgeNet) -> None:
     tiny_model.zero_grad(set_to_none=True)
-    residual, _ = tiny_model(*pair(), estimate_depth=True)
+    residual = tiny_model(*pair(), estimate_depth=True).residual
     residual.sum().backward()
     untouched = ("mde.stages.3", "mde.pyramid", "mde.cliffs", "mde.head", "content_bridges")
     for name, parameter in tiny_model.named_parameters():
@@ -137,8 +137,8 @@ def test_gradient_routing_between_the_networks(field: str, loss: int, prefix: st
 def test_ablations_run_and_rgb_matters_only_with_a_bridge(changes: dict[str, object]) -> None:
     model = randomise(build_bridgenet(dataclasses.replace(TINY, **changes)))  # type: ignore[arg-type]
     rgb, d_up = pair()
-    residual, d_de = model(rgb, d_up, estimate_depth=model.mde is not None)
-    other, _ = model(1 - rgb, d_up)
+    residual, d_de, _ = model(rgb, d_up, estimate_depth=model.mde is not None)
+    other = model(1 - rgb, d_up).residual
     assert residual.shape == d_up.shape
     assert (d_de is None) == (model.mde is None)
     assert torch.equal(residual, other) == (model.config.guidance == "none")
@@ -181,7 +181,7 @@ def test_fresh_paper_graph_is_stable_and_starts_at_bicubic() -> None:
     torch.manual_seed(0)
     model = build_bridgenet(BridgeNetConfig(dsr_widths=(16,) * 4, mde_widths=(16,) * 5, pyramid_width=16))
     rgb, d_up = pair(1)
-    residual, _ = model(rgb, d_up)
+    residual = model(rgb, d_up).residual
     assert residual.abs().mean() < 0.05
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bridgenet_infer import DepthUpsampler
+from bridgenet_infer.graph import Extras
 from bridgenet_infer.pipeline import restore
 from bridgenet_infer.pipeline.crop import crop_tile
 from bridgenet_infer.pipeline.frame import Frame, make_frames, make_results
@@ -122,7 +123,7 @@ def test_the_estimate_is_the_graphs() -> None:
 
 def only_frame(rgb: np.ndarray, depth: np.ndarray) -> Frame:
     received = check_depth(depth)
-    results = make_results((rgb.shape[0], rgb.shape[1]), received, valid=False, estimated_depth=False)
+    results = make_results((rgb.shape[0], rgb.shape[1]), received, Extras())
     (frame,) = make_frames(rgb[None], received, results, fill_holes=False, reference="local")
     return frame
 

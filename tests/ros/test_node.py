@@ -16,6 +16,7 @@ from bridgenet_infer.ros.matching import Kind
 from bridgenet_infer.ros.messages import image_fields, image_to_array
 from bridgenet_infer.ros.node import DepthNode, DepthOutput, convert
 from bridgenet_infer.ros.parameters import NodeParameters
+from bridgenet_infer.temporal import Temporal, TemporalFilter
 
 
 def message(array: np.ndarray, stamp: int, frame_id: str) -> Any:
@@ -187,7 +188,7 @@ def test_depth_is_16_bits_or_float_whatever_its_name(encoding: str, dtype: type 
 def test_bad_messages_are_counted_and_told_once_a_kind(tiny_upsampler: DepthUpsampler) -> None:
     collector = Collector()
     node = DepthNode(tiny_upsampler, collector.publish, collector.warnings.append)
-    faults = ({"step": 3}, {"encoding": "yuv422"}, {"data": b""}, {"height": 10**6}, {"width": 0}, {"height": 0})
+    faults = ({"step": 3}, {"encoding": "yuv444"}, {"data": b""}, {"height": 10**6}, {"width": 0}, {"height": 0})
     stamp = 0
     for _ in range(3):
         for changes in faults:
@@ -258,3 +259,16 @@ def test_every_message_is_accounted_for() -> None:
         assert count(node, f"{kind} received") == counted
     assert count(node, "jumps back in time") == 1
     node.close()
+
+
+def test_depth_is_steadied_when_it_is_asked_for() -> None:
+    collector, rng = Collector(), np.random.default_rng(0)
+    node = DepthNode(same, collector.publish, collector.warnings.append, parameters=NodeParameters(temporal=True))
+    sent = [rng.normal(2000, 10, (12, 16)).astype(np.uint16) for _ in range(6)]
+    for index, depth in enumerate(sent, 1):
+        give(node, *(message(x, index, "camera_rgb") for x in (np.zeros((48, 64, 3), np.uint8), depth)))
+        wait_for(lambda: count(node, "published") == index)  # noqa: B023
+    node.close()
+    shown, steady = [image_to_array(SimpleNamespace(**output.fields)) for output in collector.outputs], Temporal()
+    assert all(map(np.array_equal, shown, map(TemporalFilter(steady), sent)))
+    assert np.std(shown[3:], axis=0).mean() < 0.7 * np.std(sent[3:], axis=0).mean()
