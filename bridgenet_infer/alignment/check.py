@@ -24,6 +24,7 @@ ROOM = 16  # cells that refining may go beyond
 FAINT = 0.05  # crests that are fainter tell nothing
 BLOCKS = 7  # along each side
 STRONG, CLEAR = 2.1, 2.5  # standard errors, and deviations of the coarse correlation
+SURER = 1.6  # times both for another pose: the best of many fits noise better than one
 FEWEST = 12  # LR samples along the shorter side
 CROSSWISE = 0.05  # of two aspect ratios
 
@@ -155,10 +156,11 @@ def _compare(image: Array, depth: Array, valid: Mask) -> AlignmentCheck:
     gains = best.by_block - own.by_block
     evidence = float(gains.sum() / max(np.linalg.norm(gains), 1e-9))
     clearness = (best.score - own.score) / max(per_coarse**2 * spread, 1e-9)
+    surer = 1 if best.pose == AS_IT_LIES else SURER
     return AlignmentCheck(
         (float(best.shift[0] * pixel), float(best.shift[1] * pixel)),
         best.pose.turn, best.pose.mirroring, best.pose.zoom, evidence, float(clearness),
-        evidence > STRONG and clearness > CLEAR and min(depth.shape) >= FEWEST,
+        evidence > surer * STRONG and clearness > surer * CLEAR and min(depth.shape) >= FEWEST,
     )  # fmt: skip
 
 

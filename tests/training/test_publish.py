@@ -164,7 +164,7 @@ def test_a_refusal_and_damage_leave_the_manifest_alone(project: Project) -> None
     project.server.damage = True
     done = project.publish("--yes")
     assert done.returncode == 1
-    assert "serves another" in done.stderr
+    assert "serves a wrong" in done.stderr
     assert project.manifest.read_bytes() == before
 
 
