@@ -39,8 +39,8 @@ class UpsampledDepth:
         D_DE, the monocular estimate, float32, relative: about 0 to 1, larger is nearer. None unless asked for.
     expected_error
         Mean absolute error that the depth is expected to have, float32, in the unit of depth; NaN where nothing was
-        measured or `max_error` made a hole. The scale of a Laplace distribution: half of all errors are below .69 times
-        their expected one. 0 where all LR samples around are equal, but a quarter at least for integers, which are
+        measured or `max_error` made a hole. Trained as the scale of a Laplace distribution, which it meets only
+        roughly. 0 where all LR samples around are equal, but a quarter at least for integers, which are
         rounded. None for weights without a head for it.
     scale
         The scale used.
