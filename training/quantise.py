@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.backends.openvino import ERROR_OUTPUT
@@ -27,9 +26,8 @@ from bridgenet_infer.weights import load_checkpoint, manifest_path
 from datasets.folder import data_folder
 from training.config import DataConfig, RunConfig, load_config
 from training.pool import Pool, load_or_build_pool, plans_of
-from training.release import install
+from training.release import install, validate_network
 from training.sampler import draw, make_batch
-from training.validation import load_scenes, validate
 
 SAMPLES, SIDE = 100, 256
 MOST_LOSS = 1.05  # times the float network's error
@@ -94,12 +92,10 @@ def quantise_checkpoint(name: str, configs: Sequence[RunConfig]) -> dict[str, An
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / entry["file"]
         path.write_bytes(payload)
-        scenes, device = load_scenes(data_folder() / "val"), torch.device("cpu")
-        scales = tuple(sorted({scale for config in configs for scale in config.validation_scales}))
-        results = [validate(model, scenes, scales, device) for model in (load_checkpoint(path)[0], upsampler.model)]
+        results = [validate_network(model, configs) for model in (load_checkpoint(path)[0], upsampler.model)]
     if worse := [key for key, value in results[1].items() if results[0][key] > MOST_LOSS * value]:
         raise RuntimeError(f"{entry['name']} would be worse than {name!r} by more than 5 %: {', '.join(worse)}")
-    entry["metrics"] = {"validation": {key: round(value, 5) for key, value in results[0].items()}}
+    entry["metrics"] = {"validation": results[0]}
     card = CARD.format(
         **entry,
         **entry["quantised"],

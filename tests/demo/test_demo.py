@@ -68,7 +68,7 @@ def test_comparison_agrees_with_the_api_and_the_example(shipped: DepthUpsampler,
         assert result.errors.mean(getattr(result.errors, which)) == pytest.approx(mean, rel=1e-5)
         assert result.errors.rms(getattr(result.errors, which)) == pytest.approx(rms, rel=1e-5)
     text = wording.facts(result, "mm", "cpu")
-    assert f"{result.errors.mean(result.errors.ours):.1f} mm" in text
+    assert wording.number(result.errors.mean(result.errors.ours), "mm") in text
     assert "bicubic 68.8 mm" in text
 
 
