@@ -16,7 +16,7 @@ from torch import nn
 
 from bridgenet_infer import DepthUpsampler, read_depth, read_rgb
 from bridgenet_infer.backends import run
-from bridgenet_infer.graph import SIZE_MULTIPLE
+from bridgenet_infer.graph import SIZE_MULTIPLE, Outputs
 from bridgenet_infer.pipeline.blend import blend_rows
 from bridgenet_infer.pipeline.enlarge import bicubic_taps, bilinear_taps, enlarge
 from bridgenet_infer.pipeline.resample import resize_bicubic, resize_bilinear
@@ -300,9 +300,9 @@ def test_half_precision_is_close_without_warnings(
 def test_overflowing_half_precision_is_repeated(half_upsampler: DepthUpsampler, tiny_upsampler: DepthUpsampler) -> None:
     rgb, depth = make_pair(4, 20, 30, 8)
 
-    def overflow(module: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: Any) -> Any:
-        residual, d_de = outputs
-        return (residual * torch.inf if torch.is_autocast_enabled(inputs[0].device.type) else residual), d_de
+    def overflow(module: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: Outputs) -> Outputs:
+        half = torch.is_autocast_enabled(inputs[0].device.type)
+        return outputs._replace(residual=outputs.residual * torch.inf) if half else outputs
 
     half_upsampler.model.register_forward_hook(overflow)
     with pytest.warns(UserWarning, match="half precision overflowed") as caught:
@@ -321,7 +321,7 @@ def test_depth_of_any_range_fits_half_precision(half_upsampler: DepthUpsampler) 
 
 
 def test_weights_that_give_no_numbers_are_said_to_be_broken(own_upsampler: DepthUpsampler) -> None:
-    own_upsampler.model.register_forward_hook(lambda module, inputs, outputs: (outputs[0] * torch.nan, None))
+    own_upsampler.model.register_forward_hook(lambda _, __, outputs: outputs._replace(residual=outputs[0] * torch.nan))
     with pytest.raises(ValueError, match="weights are broken"):
         own_upsampler(*make_pair(5, 16, 20, 4))
 
