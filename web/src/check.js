@@ -41,8 +41,8 @@ export function suspectMarker({ data, dtype }, valid) {
   });
   if (count < Math.max(FREQUENT_SHARE * measured, FREQUENT_COUNT) || count === measured || next > most / 2) return "";
   const text = numberText(most, dtype.startsWith("float"));
-  return `${((100 * count) / measured).toFixed(1)}% of the depth is exactly ${text}, at least twice all else: if that ` +
-    `marks holes, say so by ${naming(text)}`;
+  return `${((100 * count) / measured).toFixed(1)}% of the depth is exactly ${text}, at least twice every other ` +
+    `value; if this value marks holes, pass ${naming(text)}`;
 }
 
 /** The scale between two sizes (rows, columns). */

@@ -33,7 +33,7 @@ export function readDepthPng(bytes) {
   if (mode !== "L")
     throw new Refusal(
       `depth must have one channel, got an image of mode ${mode}, ${tuple([width, height])}; if its channels are ` +
-      "equal keep one, a picture in false colours holds no depth");
+      "equal, keep one of them; a picture in false colours is no depth");
   if (depth < 8) throw new Refusal(`depth must have 8 or 16 bits, got a PNG of ${depth}`);
   const frames = countFrames(bytes);
   if (frames !== 1) throw new Refusal(`depth must have one page, got ${frames}`);
