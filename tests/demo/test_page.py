@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from bridgenet_infer import DepthUpsampler, read_depth, read_rgb
+from bridgenet_infer.demo.wording import number
 from robustness.page.visitors import FORM, PATIENCE, Visitor, fetch, form, serving
 from testing import ROOT
 from testing.browser import chromium
@@ -111,7 +112,7 @@ def test_scene_is_up_sampled_compared_and_turned(browser: Any) -> None:
     from selenium.webdriver import ActionChains
 
     text = run(browser)
-    assert f"{desk_error():.1f} mm" in text
+    assert number(desk_error(), "mm") in text
     assert "bicubic 68.8 mm" in text
     picture_loaded(browser, "#slider img")
     browser.save_screenshot(str(OUT / "demo_result.png"))
@@ -206,5 +207,5 @@ def test_twice_the_queue_is_refused_and_the_page_lives_on(address: str) -> None:
     assert codes.count(503) >= QUEUE - 1  # one or two runs may have been finished meanwhile
     assert all("Queue is full" in text for code, text in answers if code == 503)
     served = next(visitor for visitor, code in zip(crowd, codes, strict=True) if code == 200)
-    assert f"{desk_error():.1f} mm" in json.dumps(served.outcome())
+    assert number(desk_error(), "mm") in json.dumps(served.outcome())
     assert fetch(address)[0] == 200
