@@ -179,6 +179,7 @@ class DepthUpsampler:
         invalid: float | None = None,
         tile: int | str = "auto",
         estimate_depth: bool = False,
+        expect_error: bool = True,
         max_error: float | None = None,
     ) -> UpsampledDepth:
         """Up-sample depth, and tell where it is valid, at which scale and with which weights.
@@ -189,6 +190,8 @@ class DepthUpsampler:
             As for a call.
         estimate_depth
             Also compute D_DE, the monocular depth estimate of MDENet.
+        expect_error
+            Also compute the expected error where the weights have a head for it; `max_error` needs it anyway.
         max_error
             Make holes of depth whose expected error, in the unit of depth, is greater: 0, or NaN in floats.
 
@@ -202,9 +205,8 @@ class DepthUpsampler:
         check_max_error(max_error)
         if max_error is not None and not self.expects_error:
             raise ValueError(f"weights {self.name!r} have no head for the expected error, which max_error needs")
-        received, results, scale = self._upsample(
-            rgb, lr_depth, scale, fill_holes, invalid, tile, Extras(estimate_depth, self.expects_error), True
-        )
+        extras = Extras(estimate_depth, self.expects_error and (expect_error or max_error is not None))
+        received, results, scale = self._upsample(rgb, lr_depth, scale, fill_holes, invalid, tile, extras, True)
         if max_error is not None:
             drop_unsure(results, max_error)
         given: dict[str, Any] = {

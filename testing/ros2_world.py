@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
@@ -28,10 +27,10 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.ros.messages import compressed_fields, image_fields, stamp_of
 from testing import ROOT
 
-Array = npt.NDArray[Any]
 NODE = [sys.executable, "-m", "bridgenet_infer.ros.ros2"]
 LARGEST_DOMAIN = 101  # on Linux
 PATIENCE = 120.0  # seconds for anything to happen on a busy machine

@@ -47,12 +47,15 @@ def test_the_result_is_the_same_bit_for_bit(rng: np.random.Generator, upsampler:
     assert plain.predict(rgb, lr, 4).expected_error is None
 
 
-def test_a_call_never_computes_it(rng: np.random.Generator, upsampler: DepthUpsampler) -> None:
+def test_it_is_computed_only_where_it_is_asked_for(rng: np.random.Generator, upsampler: DepthUpsampler) -> None:
     called: list[object] = []
     head = upsampler.model.dsr.error_head  # type: ignore[union-attr]
     hook = head.register_forward_hook(lambda *_: called.append(head))
     upsampler(*pair(rng), 4)
+    assert upsampler.predict(*pair(rng), 4, expect_error=False).expected_error is None
     assert not called
+    upsampler.predict(*pair(rng), 4, expect_error=False, max_error=1.0)
+    assert called.pop()
     upsampler.predict(*pair(rng), 4)
     hook.remove()
     assert called

@@ -9,6 +9,7 @@ enters from the right until it covers 3 % of the image. Whatever is more than 6 
 """
 
 import warnings
+from argparse import ArgumentParser
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,11 +35,7 @@ FAR_TIMES, FAR_HEIGHT, FAR_WIDTH = 20, 0.3, 0.1  # the largest LR sample, shares
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = command_line(__doc__, "flicker", ["default"])
-    parser.add_argument("--sensors", nargs="+", choices=list(SENSORS), default=list(SENSORS))
-    parser.add_argument("--scale", type=int, default=4)
-    parser.add_argument("--frames", type=int, default=12)
-    options = parser.parse_args()
+    options = sequence_command(__doc__, "flicker", "default").parse_args()
     loaded = [DepthUpsampler.from_pretrained(name) for name in options.weights]
     sequence = render_sequence(options.frames)
     figures = {name: measure(loaded, sequence, name, options.scale) for name in options.sensors}
@@ -51,6 +48,15 @@ def main() -> None:
     print(f"x{options.scale}, {options.frames} frames, temporal standard deviation of the error in mm")
     print(text_table(["sensor", "method", "surfaces", "edges"], rows))
     write_result(options.out / "flicker.json", {"scale": options.scale, "figures": figures}, loaded)
+
+
+def sequence_command(doc: str | None, name: str, weights: str) -> ArgumentParser:
+    """The command line of a benchmark of sensors' sequences."""
+    parser = command_line(doc, name, [weights])
+    parser.add_argument("--sensors", nargs="+", choices=list(SENSORS), default=list(SENSORS))
+    parser.add_argument("--scale", type=int, default=4)
+    parser.add_argument("--frames", type=int, default=12)
+    return parser
 
 
 def render_sequence(frames: int, width: int = 640, height: int = 480) -> list[tuple[Array, Array]]:

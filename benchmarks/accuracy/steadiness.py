@@ -12,14 +12,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.accuracy.flicker import measure, render_sequence
-from benchmarks.command import command_line
+from benchmarks.accuracy.flicker import measure, render_sequence, sequence_command
 from benchmarks.report import text_table, write_result
 from bridgenet_infer import DepthUpsampler
 from bridgenet_infer.arrays import Array
 from bridgenet_infer.temporal import Temporal, TemporalFilter
 from simulation.observe import observe
-from simulation.sensors import SENSORS
 
 NEARER = 0.3  # metres that the plate is nearer than all behind it
 SPEED = 12  # HR pixels a frame
@@ -29,11 +27,7 @@ WAYS = {"plain": None, "temporal": Temporal()}
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = command_line(__doc__, "steadiness", ["sensor"])
-    parser.add_argument("--sensors", nargs="+", choices=list(SENSORS), default=list(SENSORS))
-    parser.add_argument("--scale", type=int, default=4)
-    parser.add_argument("--frames", type=int, default=12)
-    options = parser.parse_args()
+    options = sequence_command(__doc__, "steadiness", "sensor").parse_args()
     loaded = [DepthUpsampler.from_pretrained(name) for name in options.weights]
     moving = render_sequence(options.frames)
     still = moving[:1] * options.frames

@@ -1,6 +1,6 @@
 """Check whether LR depth lies on its RGB image."""
 
-from .check import AlignmentCheck, check_alignment, summarise_warnings
+from .check import ENOUGH, AlignmentCheck, check_alignment, summarise_warnings
 from .picture import draw_depth_edges
 
-__all__ = ["AlignmentCheck", "check_alignment", "draw_depth_edges", "summarise_warnings"]
+__all__ = ["ENOUGH", "AlignmentCheck", "check_alignment", "draw_depth_edges", "summarise_warnings"]

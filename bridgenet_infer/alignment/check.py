@@ -27,6 +27,7 @@ STRONG, CLEAR = 2.1, 2.5  # standard errors, and deviations of the coarse correl
 SURER = 1.6  # times both for another pose: the best of many fits noise better than one
 FEWEST = 12  # LR samples along the shorter side
 CROSSWISE = 0.05  # of two aspect ratios
+ENOUGH = 30  # frames of one run that are looked at: a look takes as long as a third of a call
 
 
 @dataclass(frozen=True)

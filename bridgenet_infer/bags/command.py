@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import __version__
-from ..alignment import check_alignment, summarise_warnings
+from ..alignment import ENOUGH, check_alignment, summarise_warnings
 from ..cli.console import plain_console, plain_numbers
 from ..read import DEPTH_SUFFIXES
 from ..ros.transforms import rigid
@@ -92,13 +92,12 @@ def _run(options: argparse.Namespace, warnings: list[str]) -> BagReport | Folder
     steady = None if temporal is None else TemporalFilter(temporal, options.invalid)
 
     def upsample(rgb: npt.NDArray[Any], depth: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        warnings.append(check_alignment(rgb, depth, invalid=options.invalid).warning)
+        if len(warnings) < ENOUGH:
+            warnings.append(check_alignment(rgb, depth, invalid=options.invalid).warning)
         depth = depth if steady is None else steady(depth)
-        if options.max_error is None:
-            return upsampler(rgb, depth, options.scale, fill_holes=options.fill_holes, invalid=options.invalid)
         return np.asarray(upsampler.predict(
             rgb, depth, options.scale, fill_holes=options.fill_holes, invalid=options.invalid,
-            max_error=options.max_error,
+            expect_error=False, max_error=options.max_error,
         ).depth)  # fmt: skip
 
     with _Bar() as bar:

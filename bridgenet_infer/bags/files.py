@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.rosbag1 import Writer as Ros1Writer
@@ -23,11 +22,12 @@ from rosbags.rosbag2 import Writer as Ros2Writer
 from rosbags.rosbag2 import WriterError as Ros2WriterError
 from rosbags.typesys import Stores, get_typestore
 
+from bridgenet_infer.arrays import Array
+
 from ..files import PART, write_atomically
 from ..ros.messages import image_fields
 from ..write import write_depth
 
-Array = npt.NDArray[Any]
 IMAGE, INFO = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
 ROS2_VERSION: Final = 8  # of the metadata, read by Humble and later
 REPLACED = "replaced"  # a bag of ROS 2, until the new one is in its place

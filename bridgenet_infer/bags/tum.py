@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from bridgenet_infer.arrays import Array
 
 from ..cli.process import FAILURES, describe
 from ..files import remove_leftovers, write_atomically
 from ..read import read_depth, read_rgb
 from ..ros.matching import match_stamps
 from ..write import check_depth_path, write_depth
-
-Array = npt.NDArray[Any]
 
 
 @dataclass

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from bridgenet_infer.arrays import Array
 
 from ..cli.process import describe
 from ..registration import Floats
@@ -20,7 +21,6 @@ from ..ros.transforms import StaticTransforms
 from .files import BagReader, BagWriter, Workspace, reading
 from .topics import Topics, find_topics, is_image, scan
 
-Array = npt.NDArray[Any]
 UNUSABLE = (ValueError, TypeError, RuntimeError, MemoryError)  # what a frame may raise; a full disk stops everything
 
 

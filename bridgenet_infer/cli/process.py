@@ -56,6 +56,7 @@ class Job:
         self.options = options
         self.many = options.depth is None or options.rgb.is_dir()
         self.loaded: DepthUpsampler | None = None
+        self.looks = 0  # at the alignment of pairs
         Image.MAX_IMAGE_PIXELS = PIXEL_LIMIT  # of the process that works on it
 
     def run(self, pairs: list[Pair]) -> Iterator[Outcome]:
@@ -175,16 +176,14 @@ class Job:
             raise
 
     def _upsample(self, pair: Pair, rgb: Any, lr_depth: Any, upsampler: DepthUpsampler) -> dict[str, Any]:
-        from ..alignment import check_alignment  # which imports torch
-
         options, began = self.options, time.perf_counter()
         result = upsampler.predict(
             rgb, lr_depth, options.scale, fill_holes=options.fill_holes, invalid=options.invalid, tile=options.tile,
-            max_error=options.max_error,
+            expect_error=bool(pair.error), max_error=options.max_error,
         )  # fmt: skip
         depth, valid = np.asarray(result.depth), np.asarray(result.valid)
         seconds = time.perf_counter() - began
-        warning = check_alignment(rgb, lr_depth, invalid=options.invalid).warning
+        alignment = self._look_at_alignment(rgb, lr_depth)
         dtype = target_dtype(depth.dtype, pair.output.suffix, options.per_metre)
         written = depth if dtype == depth.dtype else convert(depth, valid, dtype, options.per_metre)
         error = None
@@ -203,7 +202,7 @@ class Job:
             "scale": result.scale,
             "holes": round(1 - float(valid.mean()), 4),
             "seconds": round(seconds, 3),
-            "misalignment": warning,
+            **alignment,
         }
         if options.per_metre is not None:
             figures["unit"] = unit_of(written.dtype, depth.dtype, options.per_metre)
@@ -211,6 +210,15 @@ class Job:
                 known = depth[valid] / options.per_metre
                 figures["metres"] = [round(float(known.min()), 4), round(float(known.max()), 4)]
         return figures
+
+    def _look_at_alignment(self, rgb: Any, lr_depth: Any) -> dict[str, str]:
+        """The figure of the first pairs of a run."""
+        from ..alignment import ENOUGH, check_alignment  # which imports torch
+
+        if self.looks == ENOUGH:
+            return {}
+        self.looks += 1
+        return {"misalignment": check_alignment(rgb, lr_depth, invalid=self.options.invalid).warning}
 
     def _write_camera(self, pair: Pair, depth: Any) -> None:
         assert self.scan is not None

@@ -7,18 +7,16 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from bridgenet_infer.arrays import Array, Mask
 
 from ..graph import Extras
 from ..graph.config import Reference
 from .local_depth import LocalDepth, measure_local_depth
 from .validate import LowResolutionDepth
 from .wild import without_wild
-
-Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from bridgenet_infer.arrays import Array
+
 from .enlarge import BLOCK, bicubic_taps, bilinear_taps, enlarge
 from .frame import Frame, Results
 from .normalise import denormalise
 from .validate import LowResolutionDepth
 
-Array = npt.NDArray[Any]
 Restored = npt.NDArray[Any] | Image.Image | Tensor
 # pixels: float64 for one of them at a time, not for all rows of tiles; what stays in a CPU's cache, more on a GPU
 CHUNK, GPU_CHUNK = 2**17, 2**20

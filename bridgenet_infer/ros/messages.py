@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bridgenet_infer.arrays import Array
+
 from ..geometry import scale_intrinsics
 from .rvl import decode_rvl
-
-Array = npt.NDArray[Any]
 
 # encoding -> dtype, channels, and where red, green and blue lie among them
 ENCODINGS: dict[str, tuple[type[np.generic], int, tuple[int, int, int] | None]] = {

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from bridgenet_infer.arrays import Array
 
 from ..stream import DepthStream, StreamResult
 from ..temporal import TemporalFilter
@@ -25,7 +26,6 @@ from .parameters import PLACING, NodeParameters, Upsample
 from .points import Clouds
 from .watch import AlignmentWatch
 
-Array = npt.NDArray[Any]
 SILENCE = 2.0  # seconds without a pair after which somebody should be told
 KINDS: tuple[Kind, Kind] = ("rgb", "depth")
 WARNED = 100  # kinds of bad frames that are told apart

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from bridgenet_infer.arrays import Array
 from bridgenet_infer.bags.upsample import upsample_bag
-from bridgenet_infer.ros.messages import Array
 from robustness.draw import Generator, pick
 from robustness.files.formats import Format
 from robustness.files.lies import yaml_lie
+from robustness.files.parts import make_part, put_rest, read_folder
 from simulation.recordings import Recording, bag_path, write_recording
 from testing.ros_world import Frame
 
@@ -22,20 +23,17 @@ VARIANTS = 4  # images and compressed ones, of registered depth and of depth tha
 def bag_formats() -> dict[str, Format]:
     """One for each file of a bag that can be damaged."""
     found = {}
-    for kind, label, name in (
-        ("ros1", "bag", "in.bag"),
-        ("sqlite3", "db3", "in/in.db3"),
-        ("mcap", "mcap", "in/in.mcap"),
+    for kind, label, name, lie in (
+        ("ros1", "bag", "in.bag", _message_lie),
+        ("sqlite3", "db3", "in/in.db3", _message_lie),
+        ("mcap", "mcap", "in/in.mcap", _message_lie),
+        ("sqlite3", "metadata.yaml", "in/metadata.yaml", yaml_lie),
     ):
+        good = partial(good_bag, kind)
         found[label] = Format(
-            partial(make_part, kind, name), name, partial(check_bag, kind), (ValueError, OSError), [_message_lie],
-            names_file=False, prepare=partial(put_rest, kind),
+            partial(make_part, good, VARIANTS, name), name, partial(check_bag, kind), (ValueError, OSError), [lie],
+            names_file=False, prepare=partial(put_rest, good, VARIANTS),
         )  # fmt: skip
-    name = "in/metadata.yaml"
-    found["metadata.yaml"] = Format(
-        partial(make_part, "sqlite3", name), name, partial(check_bag, "sqlite3"), (ValueError, OSError), [yaml_lie],
-        names_file=False, prepare=partial(put_rest, "sqlite3"),
-    )  # fmt: skip
     return found
 
 
@@ -52,20 +50,7 @@ def good_bag(kind: str, variant: int) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         recording = Recording(frames, compressed=variant % 2 == 1, **turned)  # type: ignore[arg-type]
         write_recording(bag_path(Path(folder), "in", kind), kind, recording)
-        files = [path for path in Path(folder).rglob("*") if path.is_file()]
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-
-
-def make_part(kind: str, name: str, seed: int) -> bytes:
-    """The file that is to be damaged."""
-    return good_bag(kind, seed % VARIANTS)[name]
-
-
-def put_rest(kind: str, folder: Path, seed: int) -> None:
-    """The others."""
-    for name, content in good_bag(kind, seed % VARIANTS).items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(content)
+        return read_folder(Path(folder))
 
 
 def check_bag(kind: str, path: Path) -> None:

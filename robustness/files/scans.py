@@ -16,6 +16,7 @@ from robustness.draw import Generator, pick
 from robustness.files.damage import json_damage
 from robustness.files.formats import Format
 from robustness.files.lies import npz_lie
+from robustness.files.parts import make_part, put_rest, read_folder
 from simulation import scans
 
 VARIANTS = 2  # two seeds of each
@@ -39,9 +40,9 @@ def scan_formats() -> dict[str, Format]:
         for name in names:
             place = f"{FOLDER}{name}" if name == ".r3d" else f"{FOLDER}/{name}"
             found[f"{layout} {Path(name).name}"] = Format(
-                partial(make_part, layout, place), place, check_scan,
+                partial(make_part, partial(good_scan, layout), VARIANTS, place), place, check_scan,
                 lies=next((made for end, made in lies.items() if name.endswith(end)), []),
-                names_file=False, prepare=partial(put_rest, layout),
+                names_file=False, prepare=partial(put_rest, partial(good_scan, layout), VARIANTS),
             )  # fmt: skip
     return found
 
@@ -60,20 +61,7 @@ def good_scan(layout: str, variant: int) -> dict[str, bytes]:
     ]
     with tempfile.TemporaryDirectory() as folder:
         scans.WRITERS[layout](Path(folder, FOLDER + (".r3d" if layout == "record3d" else "")), frames)
-        files = [path for path in Path(folder).rglob("*") if path.is_file()]
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-
-
-def make_part(layout: str, name: str, seed: int) -> bytes:
-    """The file that is to be damaged."""
-    return good_scan(layout, seed % VARIANTS)[name]
-
-
-def put_rest(layout: str, folder: Path, seed: int) -> None:
-    """The others."""
-    for name, content in good_scan(layout, seed % VARIANTS).items():
-        (folder / name).parent.mkdir(exist_ok=True, parents=True)
-        (folder / name).write_bytes(content)
+        return read_folder(Path(folder))
 
 
 def check_scan(path: Path) -> None:

